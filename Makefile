@@ -1,0 +1,34 @@
+# Two commands, each doing all its own set-up on a fresh machine: `make bench` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+OUT ?= runs/bundled
+
+.PHONY: bench test lint clean
+
+bench: $(VENV)/installed
+	$(BIN)/cnncomm-bench --out $(OUT)
+
+test: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# The constraints pin what is tested; without them pip may take a newer torch and gigabytes of CUDA with it.
+$(VENV)/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[test]
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[dev]
+	touch $@

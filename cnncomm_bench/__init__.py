@@ -1,0 +1,17 @@
+"""Accuracy-drop curves: every disturbance of an image on one axis, the SNR in dB."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .harness import Run, evaluate
+
+__all__ = ["Run", "evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: `cnncomm-bench --help` must not wait for torch.
+    if name in __all__:
+        from . import harness
+
+        return getattr(harness, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
