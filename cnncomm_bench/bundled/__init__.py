@@ -1,0 +1,75 @@
+"""The embedded default: 2,000 test images of Fashion-MNIST and four small residual networks.
+
+Made by examples/train_bundled.py; README.md in this folder tells how, and under which licence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UsageError, nearest
+from .network import SmallResNet
+
+FOLDER = Path(__file__).parent
+MODELS = ("standard", "adversarial", "gaussian", "stable")
+
+
+def path(name: str) -> Path:
+    """Weights of a bundled model.
+
+    Parameters
+    ----------
+    name : {"standard", "adversarial", "gaussian", "stable"}
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        No model is bundled under that name.
+    """
+    if name not in MODELS:
+        raise UsageError(f"no model is bundled as {name!r}; " + nearest(name, MODELS))
+    return FOLDER / f"{name}.safetensors"
+
+
+def load(name: str) -> SmallResNet:
+    """A bundled model, in eval mode.
+
+    Parameters
+    ----------
+    name : {"standard", "adversarial", "gaussian", "stable"}
+
+    Returns
+    -------
+    nn.Module
+        Grey images in [0, 1], shape-(N, 1, 28, 28), to logits of shape-(N, 10).
+
+    Raises
+    ------
+    UsageError
+        No model is bundled under that name.
+    """
+    from safetensors.torch import load_file
+
+    model = SmallResNet()
+    model.load_state_dict(load_file(path(name)))
+    return model.eval()
+
+
+def images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:
+    """The bundled images: 2,000 test images of Fashion-MNIST, 200 a class.
+
+    Returns
+    -------
+    images : ndarray, shape-(2000, 1, 28, 28), uint8
+    labels : ndarray, shape-(2000,), int64
+    classes : tuple of str
+    """
+    with np.load(FOLDER / "fashion_mnist.npz") as file:
+        return file["x"], file["y"], tuple(str(name) for name in file["classes"])
