@@ -1,0 +1,389 @@
+"""A run from end to end: sweep the cells, derive everything else from the stored predictions."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from . import snr, suites
+from .attacks import parse
+from .attacks.base import Attack, Logits, checked
+from .data import Images
+from .decibels import as_text
+from .errors import DataError, UsageError
+from .models import Model
+from .preprocessing import Preprocessing
+from .progress import Progress
+from .score import Scores, score
+from .store import DataInfo, ModelInfo, RunInfo, Store, read_info, read_predictions, write_text
+from .suites import Suite
+from .sweep import Pixels, Sweep, auto_batch_size, plan
+
+_REPORTED = ("cnncomm-bench", "torch", "numpy", "scipy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder.
+
+    Attributes
+    ----------
+    info : RunInfo
+        What was run, on what, with every version and hash.
+    predictions : DataFrame
+        One row for every image, attack, ruler, seed and SNR.
+    curves, thresholds, gains : DataFrame
+        See `score`.
+    """
+
+    info: RunInfo
+    predictions: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run's folder; nothing in it is executed.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        RunFolderError
+            No run, one that is not finished, or a corrupt one: where is named.
+        """
+        path = Path(folder)
+        return cls(read_info(path), read_predictions(path).to_pandas())
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Everything that is derived from the predictions."""
+        return score(self.predictions, classes=self.info.data.classes)
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Accuracy and drop with intervals, by model, attack, ruler and SNR."""
+        return self.scores.curves
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """SNR at which accuracy crosses its level, and the jamming gain, with intervals."""
+        return self.scores.thresholds
+
+    @property
+    def gains(self) -> pd.DataFrame:
+        """dB between models at one common level, with intervals."""
+        return self.scores.gains
+
+    @property
+    def adversaries(self) -> set[str]:
+        """Spec strings of the run's adversaries."""
+        return {entry.spec for entry in self.info.suite.attacks if entry.adversary}
+
+
+def evaluate(
+    model: Logits,
+    images: npt.NDArray[Any] | Tensor,
+    labels: npt.NDArray[Any] | Tensor,
+    *,
+    attacks: Sequence[str | Attack],
+    snr_db: Sequence[float] | str = suites.DEFAULT_GRID,
+    ruler: str = "realised",
+    seed: int = 0,
+    batch_size: int | str = "auto",
+    device: str = "auto",
+    name: str = "model",
+    out: str | Path | None = None,
+) -> Run:
+    """Score a model's accuracy-drop curve.
+
+    Parameters
+    ----------
+    model : callable
+        Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K). Gradient attacks need torch's
+        autograd to pass through it; a torch module is put on `device` in eval mode.
+    images : ndarray or Tensor, shape-(N, C, H, W)
+        uint8, or float in [0, 1].
+    labels : ndarray or Tensor, shape-(N,)
+    attacks : sequence of str or Attack
+        Names, spec strings or attacks.
+    snr_db : sequence of float, or str
+        The grid, rising, dB; or as on the command line, `"0:50:5"`.
+    ruler : {"realised", "dispersion", "geometric"}
+    seed : int
+    batch_size : int or "auto"
+    device : str
+        "auto" takes a GPU where there is one.
+    name : str
+        The model's name in tables.
+    out : str or Path, optional
+        Folder to store the run in; without one nothing is kept on disk.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+        An unknown attack, ruler or device, an empty grid.
+    DataError
+        Images and labels that do not fit each other or the model.
+    ModelError
+        The model does not answer with finite logits.
+
+    Examples
+    --------
+    >>> from cnncomm_bench import bundled, evaluate
+    >>> images, labels, _ = bundled.images()
+    >>> run = evaluate(bundled.load("standard"), images[:100], labels[:100], attacks=["gaussian"], snr_db=[0, 30])
+    >>> run.curves.snr_db.tolist()
+    [0.0, 30.0, inf]
+    """
+    pixels, target = _as_pixels(images), np.asarray(labels).astype(np.int64)
+    suite = suites.build(
+        "evaluate",
+        attacks=[parse(attack) for attack in attacks],
+        snr_db=snr_db if isinstance(snr_db, str) else list(snr_db),
+        rulers=[ruler],
+    )
+    chosen = pick_device(device)
+    if isinstance(model, torch.nn.Module):
+        model = model.to(chosen).eval()
+    digest = hashlib.sha256(pixels.tobytes() + target.tobytes()).hexdigest()
+    data = Images("images", pixels, target, (), digest, ())
+    with contextlib.ExitStack() as stack:
+        folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        entry = Model(name, model, 0, None, None, True, "", Preprocessing())
+        return execute([entry], data, suite, folder, seeds=[seed], batch_size=batch_size, device=chosen, quiet=True)
+
+
+def execute(
+    models: Sequence[Model],
+    data: Images,
+    suite: Suite,
+    folder: Path,
+    *,
+    seeds: Sequence[int] = (0,),
+    bits: int | None = None,
+    batch_size: int | str = "auto",
+    device: str = "cpu",
+    command: str = "",
+    quiet: bool = False,
+) -> Run:
+    """Run a suite on models and images and leave a run's folder behind.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    data : Images
+    suite : Suite
+    folder : Path
+        New, or one that holds the same run: that is gone on with.
+    seeds : sequence of int
+    bits : int, optional
+        Round disturbed images as a file of that many bits would.
+    batch_size : int or "auto"
+    device : str
+    command : str
+        What was typed, for the record.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    BenchError
+        See `evaluate`; and `RunFolderError` for a folder that holds something else.
+    """
+    pixels = Pixels.of(data.images, data.labels)
+    classes = _probe(models, data, device)
+    size = auto_batch_size(data.images.shape[1:], device) if batch_size == "auto" else int(batch_size)
+    if size < 1:
+        raise UsageError(f"batch size {size}: expected at least 1, or auto")
+    cells = plan(len(models), suite, pixels, seeds)
+    info = RunInfo(
+        models=[_model_info(model) for model in models],
+        data=DataInfo(
+            name=data.name,
+            sha256=data.sha256,
+            images=len(data.images),
+            shape=list(data.images.shape[1:]),
+            classes=classes,
+            class_names=list(data.class_names),
+            labelled=data.labels is not None,
+            median_norm=_median_norm(pixels),
+            left_out=_left_out(pixels),
+            notes=list(data.notes),
+        ),
+        suite=suite,
+        seeds=list(seeds),
+        bits=bits,
+        batch_size=size,
+        device=device,
+        command=command,
+        versions=_versions(),
+    )
+    names = [model.name for model in models]
+    sweep = Sweep([model.predict for model in models], names, pixels, batch_size=size, device=device, bits=bits)
+    with Store(folder, info, len(cells)).writing() as store:
+        with Progress(names, [cells[index] for index in store.missing()], quiet=quiet) as progress:
+            sweep.run(cells, store, progress.advance)
+        store.merge()
+        run = Run.open(folder)
+        derive(run, folder)
+    return run
+
+
+def derive(run: Run, folder: Path) -> None:
+    """Write what follows from a run's predictions: tables as CSV and the curves as pictures.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    """
+    from .plots import plot_curves, save
+
+    tables = {
+        "curves": run.curves.round(6),
+        "thresholds": as_text(run.thresholds, run.curves),
+        "gains": as_text(run.gains, run.curves),
+    }
+    for name, frame in tables.items():
+        if len(frame):
+            write_text(folder / f"{name}.csv", frame.to_csv(index=False))
+    data = run.info.data
+    title = f"{data.name}: accuracy drop against SNR"
+    figure = plot_curves(
+        run.curves, run.adversaries, title=title, norm=data.median_norm, values=math.prod(data.shape)
+    )
+    save(figure, folder, "curves")
+
+
+def default_folder(models: Sequence[Model], data: Images, suite: Suite, **rest: object) -> Path:
+    """A folder under `runs/` that the same arguments name again, so that a broken run is gone on with.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    data : Images
+    suite : Suite
+    **rest
+        What else decides the predictions.
+
+    Returns
+    -------
+    Path
+    """
+    names = "+".join(model.name for model in models)
+    readable = "".join(c if c.isalnum() or c in "+-_." else "-" for c in f"{names}-{data.name}".replace("bundled:", ""))
+    about = [[m.sha256, m.name, str(m.preprocessing)] for m in models], data.sha256, suite.model_dump(mode="json"), rest
+    return Path("runs") / f"{readable[:80]}-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
+
+
+def pick_device(device: str) -> str:
+    """The device to run on; "auto" takes a GPU where there is one.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        Torch knows no such device, or this machine has none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {device!r} cannot be used: {reason}; try --device cpu") from error
+    return device
+
+
+def _probe(models: Sequence[Model], data: Images, device: str) -> int:
+    """Number of classes, told by the models' answers to one image."""
+    one = Pixels(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
+    found = {}
+    for model in models:
+        with torch.inference_mode():
+            found[model.name] = int(checked(model.predict(one), 1).shape[1])
+    if len(set(found.values())) > 1:
+        raise UsageError("models of different numbers of classes cannot be compared: " + ", ".join(
+            f"{name} has {classes}" for name, classes in found.items()))  # fmt: skip
+    classes = next(iter(found.values()))
+    if data.labels is not None and not (0 <= data.labels.min() and data.labels.max() < classes):
+        raise DataError(
+            f"labels run from {data.labels.min()} to {data.labels.max()}, but {next(iter(found))} has {classes} classes"
+        )
+    return classes
+
+
+def _as_pixels(images: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
+    array = images.detach().cpu().numpy() if isinstance(images, Tensor) else np.asarray(images)
+    if array.ndim != 4 or not len(array):
+        raise DataError(f"images of shape {array.shape}, expected (N, C, H, W)")
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if not (np.isfinite(array).all() and array.min(initial=0) >= 0 and array.max(initial=0) <= 1):
+        raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for pixels of 0 to 255")
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _model_info(model: Model) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        sha256=model.sha256,
+        preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
+        notes=list(model.notes),
+    )
+
+
+def _left_out(pixels: Pixels) -> dict[str, list[int]]:
+    dark = np.setdiff1d(np.arange(len(pixels.images)), pixels.keep)
+    return {"zero power": dark.tolist()} if len(dark) else {}
+
+
+def _median_norm(pixels: Pixels) -> float:
+    sample = pixels.floats(pixels.keep[:: max(1, len(pixels.keep) // 2000)])
+    return round(float(snr.power(sample).sqrt().median()), 4)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **dict(_installed())}
+
+
+def _installed() -> Iterator[tuple[str, str]]:
+    for name in _REPORTED:
+        with contextlib.suppress(PackageNotFoundError):
+            yield name, version(name)

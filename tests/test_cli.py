@@ -1,0 +1,179 @@
+"""The command line, as it is typed: results, and one line for every mistake."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnncomm_bench import Run, bundled, cli
+
+SMALL = ["--model", "bundled:standard", "--samples", "40", "--snr", "0,20,40"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNNCOMM_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def call(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit code, standard output, and standard error without the progress bar."""
+    code = 0
+    try:
+        cli.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    told = capsys.readouterr()
+    return code, told.out, "\n".join(line for line in told.err.splitlines() if "pass/s" not in line and line.strip())
+
+
+def refused(capsys, code, *arguments) -> str:
+    """The one line on standard error of a command that must fail."""
+    got, _, err = call(capsys, *arguments)
+    assert got == code, err
+    assert err.startswith("cnncomm-bench: ")
+    assert len(err.splitlines()) == 1
+    return err
+
+
+def test_a_run_end_to_end(capsys):
+    code, out, _ = call(capsys, *SMALL, "--attack", "gaussian", "--attack", "pgd:steps=2", "--out", "run")
+    assert code == 0
+    assert "bundled:standard: clean accuracy" in out
+    assert "pgd:steps=2" in out
+    assert "curves.png" in out
+    assert set(Run.open("run").curves.attack) == {"clean", "gaussian", "pgd:steps=2"}
+
+
+def test_run_is_what_it_does_without_a_command(capsys):
+    _, named, _ = call(capsys, "run", *SMALL, "--attack", "gaussian", "--out", "run")
+    _, unnamed, _ = call(capsys, *SMALL, "--attack", "gaussian", "--out", "run")
+    assert named == unnamed
+
+
+def test_two_models_are_compared(capsys):
+    code, out, _ = call(capsys, "--samples", "40", "--snr", "0,20,40", "--attack", "gaussian", "--out", "run")
+    assert code == 0
+    assert "bundled:standard: clean" in out
+    assert "bundled:adversarial: clean" in out
+    assert "robustness gain" in out
+
+
+def test_the_same_command_goes_on_in_the_same_folder(capsys):
+    for _ in range(2):
+        assert call(capsys, *SMALL, "--attack", "gaussian")[0] == 0
+    (folder,) = __import__("pathlib").Path("runs").iterdir()
+    assert folder.name.startswith("standard-fashion-mnist-")
+
+
+def test_dry_run_runs_nothing(capsys, tmp_path):
+    code, out, _ = call(capsys, *SMALL, "--attack", "gaussian", "--dry-run")
+    assert code == 0
+    assert "160 predictions" in out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_rulers_stand_beside_each_other(capsys):
+    arguments = [*SMALL, "--attack", "cauchy", "--attack", "impulse-square", "--ruler", "dispersion", "--out", "run"]
+    assert call(capsys, *arguments)[0] == 0
+    curves = Run.open("run").curves
+    assert set(curves[curves.attack == "cauchy"].ruler) == {"dispersion"}
+    assert set(curves[curves.attack == "impulse-square"].ruler) == {"realised"}
+
+
+def test_seeds_are_all_run(capsys):
+    assert call(capsys, *SMALL, "--attack", "gaussian", "--attack", "fgsm", "--seed", 1, "--seed", 2, "--out", "run")[0] == 0
+    seeds = Run.open("run").predictions.groupby("attack", observed=True).seed.unique()
+    assert set(seeds["gaussian"]) == {1, 2}
+    assert set(seeds["fgsm"]) == {1}  # it draws nothing: another seed would say the same
+
+
+def test_a_stored_run_is_scored_again(capsys, tmp_path):
+    _, out, _ = call(capsys, *SMALL, "--attack", "gaussian", "--out", "run")
+    (tmp_path / "run" / "curves.png").unlink()
+    code, again, _ = call(capsys, "report", "run")
+    assert code == 0
+    assert again.splitlines()[-5:] == out.splitlines()[-5:]
+    assert (tmp_path / "run" / "curves.png").exists()
+
+
+def test_attacks_are_listed(capsys):
+    code, out, _ = call(capsys, "attacks")
+    assert code == 0
+    for name in ("salt-pepper", "impulse-rhombus", "pgd", "figure3"):
+        assert name in out
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "message"),
+    [
+        (2, ["--attack", "pdg"], "did you mean 'pgd'"),
+        (2, ["--attack", "stable:alpha=2.5"], "alpha lies in (0, 2]"),
+        (2, ["--attack", "stable:alpha=0"], "alpha lies in (0, 2]"),
+        (2, ["--snr", ""], "SNR grid"),
+        (2, ["--snr", "50:0:5"], "SNR grid"),
+        (2, ["--ruler", "loudness"], "There are: dispersion, geometric, realised"),
+        (2, ["--suite", "figure5"], "did you mean 'figure"),
+        (2, ["--model", "bundled:standrad"], "did you mean 'standard'"),
+        (2, ["--device", "abacus"], "--device cpu"),
+        (2, ["--batch-size", "many"], "expected a number, or auto"),
+        (2, ["--batch-size", "0"], "at least 1"),
+        (2, ["--samples", "0"], "--samples"),
+        (2, ["--samples", "ten"], "--samples"),
+        (2, ["--colour", "red"], "--colour"),
+        (2, ["scroe"], "scroe"),
+        (1, ["--model", "nowhere.pt"], "nowhere.pt"),
+        (1, ["report", "nowhere"], "holds no run"),
+    ],
+)
+def test_mistakes_are_one_line(capsys, code, arguments, message):
+    assert message in refused(capsys, code, *arguments)
+
+
+def test_a_folder_that_holds_something_else(capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert "--out" in refused(capsys, 1, *SMALL, "--attack", "gaussian", "--out", "run")
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_checkpoint_that_is_none(capsys, tmp_path):
+    (tmp_path / "resnet18.pt").write_bytes(b"not a checkpoint")
+    assert "resnet18.pt" in refused(capsys, 1, "--model", "resnet18.pt")
+
+
+def test_an_empty_folder_of_images(capsys, tmp_path):
+    (tmp_path / "images").mkdir()
+    assert "images" in refused(capsys, 1, "--model", "bundled:standard", "--data", "images")
+
+
+def test_a_folder_a_class_and_a_wrong_normalisation(capsys, tmp_path):
+    """The main job on one's own data; upside-down normalisation earns the warning."""
+    images, labels, classes = bundled.images()
+    for index in np.concatenate([np.flatnonzero(labels == k)[:8] for k in range(10)]):
+        folder = tmp_path / "data" / f"{labels[index]}-{classes[labels[index]].replace('/', '-')}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[index, 0]).save(folder / f"{index}.png")
+    code, out, _ = call(capsys, "--model", "bundled:standard", "--data", "data", "--attack", "gaussian", "--snr", "20", "--out", "run")
+    assert code == 0
+    assert "near chance" not in out
+    code, out, _ = call(capsys, "--model", "bundled:standard", "--data", "data", "--attack", "gaussian", "--snr", "20",
+                        "--mean", "1", "--std", "-0.5", "--out", "wrong")  # fmt: skip
+    if code == 0:
+        assert "near chance" in out
+    else:
+        assert code == 2
+
+
+def test_weights_of_an_architecture_of_ones_own(capsys, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))\n"
+    )
+    torch.manual_seed(0)
+    weights = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).state_dict()
+    torch.save({"state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "mine.pt")
+    arguments = ["--model", "mine.pt", "--arch", "net.py:net", "--data", "bundled:fashion-mnist", "--samples", "40"]
+    code, out, err = call(capsys, *arguments, "--attack", "fgm", "--snr", "20", "--out", "run")
+    assert code == 0, err
+    assert "mine: clean accuracy" in out
+    assert "near chance" in out

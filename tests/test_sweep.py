@@ -1,0 +1,251 @@
+"""The harness on small models: what is stored, resumed, and refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import cnncomm_bench
+from cnncomm_bench import Run, evaluate, store, sweep
+from cnncomm_bench.attacks import parse
+from cnncomm_bench.attacks.base import Batch, Disturbed, Noise
+from cnncomm_bench.errors import DataError, ModelError, RunFolderError, UsageError
+
+ATTACKS = ["gaussian", "cauchy", "impulse-square", "fgsm", "pgd:steps=3"]
+COLUMNS = "model attack ruler seed snr_db image label prediction realised_snr_db reached".split()
+
+
+def run(linear, labelled, **rest) -> Run:
+    options = {"attacks": ATTACKS, "snr_db": [0, 20, 40], **rest}
+    return evaluate(linear, *labelled, **options)
+
+
+def test_predictions_are_what_the_contract_says(linear, labelled):
+    result = run(linear, labelled)
+    predictions = result.predictions
+    assert list(predictions.columns) == COLUMNS
+    assert len(predictions) == 60 + 60 * 3 * len(ATTACKS)
+    clean = predictions[predictions.attack == "clean"]
+    assert clean.snr_db.isin([np.inf]).all()
+    assert (clean.label == labelled[1]).all()
+    assert (clean.label == clean.prediction).mean() == pytest.approx(0.9)
+    noise = predictions[predictions.attack.isin(["gaussian", "cauchy", "impulse-square"]) & predictions.reached]
+    assert (noise.realised_snr_db - noise.snr_db).abs().max() < 1e-4
+    adversary = predictions[predictions.attack.isin(["fgsm", "pgd:steps=3"])]
+    assert (adversary.realised_snr_db - adversary.snr_db).min() > -1e-3
+
+
+def test_curves_and_thresholds_are_what_the_contract_says(linear, labelled):
+    result = run(linear, labelled)
+    assert list(result.curves.columns) == [
+        "model", "attack", "ruler", "snr_db", "images", "accuracy", "accuracy_low", "accuracy_high",
+        "drop", "drop_low", "drop_high", "snr_min", "snr_max", "unreached",
+    ]  # fmt: skip
+    assert list(result.thresholds.columns) == [
+        "model", "attack", "ruler", "level", "threshold_db", "low", "high", "jamming_gain_db", "gain_low", "gain_high",
+    ]  # fmt: skip
+
+
+def test_an_adversarys_accuracy_can_only_rise_with_snr(linear, labelled):
+    curves = run(linear, labelled, snr_db="0:50:5").curves
+    for attack in ("fgsm", "pgd:steps=3"):
+        assert curves[curves.attack == attack].accuracy.is_monotonic_increasing
+
+
+def test_noise_is_the_same_whatever_the_batch_size(linear, labelled):
+    runs = [run(linear, labelled, attacks=["cauchy", "impulse-point"], batch_size=size) for size in (1, 7, 64)]
+    frames = [r.predictions.drop(columns="realised_snr_db") for r in runs]
+    pd.testing.assert_frame_equal(frames[0], frames[1])
+    pd.testing.assert_frame_equal(frames[0], frames[2])
+
+
+def test_an_snr_of_300_db_leaves_predictions_as_they_were(linear, labelled):
+    predictions = run(
+        linear, labelled, attacks=["gaussian", "stable:alpha=0.3", "impulse-square"], snr_db=[300]
+    ).predictions
+    clean = predictions[predictions.attack == "clean"].prediction.to_numpy()
+    for _, part in predictions[predictions.attack != "clean"].groupby("attack", observed=True):
+        assert (part.prediction.to_numpy() == clean).all()
+
+
+def test_floats_are_not_rounded(linear, labelled):
+    images = labelled[0] / np.float32(255) * np.float32(0.999)
+    seen = []
+
+    def spy(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(batch)
+        return linear(batch)
+
+    evaluate(spy, images, labelled[1], attacks=["gaussian"], snr_db=[300], device="cpu")
+    assert any(torch.equal(batch, torch.from_numpy(images)) for batch in seen)
+
+
+def test_eight_bits_are_measured_after_rounding(linear, labelled, tmp_path):
+    entry = cnncomm_bench.harness.Model("m", linear, 4, 3, None, True, "", cnncomm_bench.harness.Preprocessing())
+    data = cnncomm_bench.harness.Images("images", *labelled, (), "0", ())
+    suite = cnncomm_bench.suites.build("test", attacks=[{"spec": "gaussian"}], snr_db=[20, 50])
+    rounded = cnncomm_bench.harness.execute([entry], data, suite, tmp_path / "run", bits=8, quiet=True).predictions
+    loud, quiet = (rounded[rounded.snr_db == db] for db in (20, 50))
+    assert (loud.realised_snr_db - 20).abs().max() < 0.1
+    assert (quiet.realised_snr_db - 50).abs().min() > 0.01
+
+
+class TestFolder:
+    def test_what_is_in_it(self, linear, labelled, tmp_path):
+        run(linear, labelled, out=tmp_path / "run")
+        names = {path.name for path in (tmp_path / "run").iterdir()}
+        assert {"run.json", "predictions.parquet", "curves.csv", "thresholds.csv", "curves.png", "curves.svg"} <= names
+        assert "parts" not in names
+        assert not any("partial" in name for name in names)
+
+    def test_it_opens_again(self, linear, labelled, tmp_path):
+        first = run(linear, labelled, out=tmp_path / "run")
+        again = Run.open(tmp_path / "run")
+        pd.testing.assert_frame_equal(first.predictions, again.predictions)
+        assert again.info.finished
+        assert set(again.info.facts["impulse-square"]["impulses"]) == {"0", "20", "40"}
+
+    def test_a_broken_run_goes_on(self, linear, labelled, tmp_path, monkeypatch):
+        whole = run(linear, labelled)
+        computed = []
+        write = store.Store.write_cell
+
+        def failing(self, index, *rest):
+            if len(computed) == 3:
+                raise RunFolderError("no space left")
+            computed.append(index)
+            write(self, index, *rest)
+
+        monkeypatch.setattr(store.Store, "write_cell", failing)
+        with pytest.raises(RunFolderError, match="no space"):
+            run(linear, labelled, out=tmp_path / "run")
+        with pytest.raises(RunFolderError, match="not finished"):
+            Run.open(tmp_path / "run")
+
+        def counting(self, index, *rest):
+            computed.append(index)
+            write(self, index, *rest)
+
+        monkeypatch.setattr(store.Store, "write_cell", counting)
+        resumed = run(linear, labelled, out=tmp_path / "run")
+        assert computed == list(range(1 + len(ATTACKS)))
+        pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
+
+    def test_a_finished_run_is_not_computed_again(self, linear, labelled, tmp_path, monkeypatch):
+        run(linear, labelled, out=tmp_path / "run")
+        monkeypatch.setattr(sweep.Sweep, "_disturb", None)
+        assert len(run(linear, labelled, out=tmp_path / "run").predictions)
+
+    def test_another_run_is_refused(self, linear, labelled, tmp_path):
+        run(linear, labelled, out=tmp_path / "run")
+        with pytest.raises(RunFolderError, match="differs in snr_db.*--out"):
+            run(linear, labelled, out=tmp_path / "run", snr_db=[0, 10])
+
+    def test_other_files_are_refused(self, linear, labelled, tmp_path):
+        (tmp_path / "thesis.tex").write_text("years of work")
+        with pytest.raises(RunFolderError, match="holds no run"):
+            run(linear, labelled, out=tmp_path)
+        assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["thesis.tex"]
+
+    def test_a_second_process_is_refused(self, linear, labelled, tmp_path):
+        from filelock import FileLock
+
+        (tmp_path / "run").mkdir()
+        with FileLock(tmp_path / "run" / ".lock"), pytest.raises(RunFolderError, match="another process"):
+            run(linear, labelled, out=tmp_path / "run")
+
+    def test_a_file_in_its_place_is_one_line(self, linear, labelled, tmp_path):
+        (tmp_path / "run").write_text("")
+        with pytest.raises(RunFolderError, match="--out"):
+            run(linear, labelled, out=tmp_path / "run")
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("run.json", b"{", "run.json is corrupt"),
+            ("run.json", b'{"schema_version": 99}', "run.json is corrupt at"),
+            ("predictions.parquet", b"PAR1", "predictions.parquet is corrupt"),
+        ],
+    )
+    def test_corrupt_files_say_where(self, linear, labelled, tmp_path, name, content, message):
+        run(linear, labelled, out=tmp_path / "run", attacks=["gaussian"])
+        (tmp_path / "run" / name).write_bytes(content)
+        with pytest.raises(RunFolderError, match=message):
+            Run.open(tmp_path / "run")
+
+
+class TestBadInput:
+    def test_a_model_that_returns_nan(self, labelled):
+        with pytest.raises(ModelError, match="NaN or infinite logits"):
+            run(lambda images: torch.full((len(images), 4), torch.nan), labelled)
+
+    @pytest.mark.parametrize("answer", [torch.zeros(3), torch.zeros(1, 1), torch.zeros(2, 4), "cat"])
+    def test_a_model_that_returns_something_else(self, labelled, answer):
+        with pytest.raises(ModelError, match="the model returned"):
+            run(lambda images: answer, labelled)
+
+    def test_a_model_without_gradient(self, labelled, linear):
+        def frozen(images: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return linear(images)
+
+        with pytest.raises(ModelError, match="no gradient"):
+            run(frozen, labelled, attacks=["fgsm"])
+
+    def test_labels_beyond_the_classes(self, labelled, linear):
+        with pytest.raises(DataError, match="labels run from 0 to 9.*4 classes"):
+            run(linear, (labelled[0], np.arange(60) % 10))
+
+    def test_black_images_are_left_out_and_counted(self, labelled, linear):
+        images, labels = labelled[0].copy(), labelled[1]
+        images[[3, 30]] = 0
+        result = run(linear, (images, labels), attacks=["gaussian"])
+        assert result.info.data.left_out == {"zero power": [3, 30]}
+        assert not result.predictions.image.isin([3, 30]).any()
+
+    def test_only_black_images(self, labelled, linear):
+        with pytest.raises(DataError, match="zero power"):
+            run(linear, (np.zeros_like(labelled[0]), labelled[1]))
+
+    @pytest.mark.parametrize("images", [np.zeros((0, 3, 4, 4), np.uint8), np.zeros((4, 4)), np.full((2, 3, 4, 4), 2.0)])
+    def test_images_that_are_none(self, linear, images):
+        with pytest.raises(DataError, match="images"):
+            run(linear, (images, np.zeros(len(images), int)))
+
+    def test_unknown_device(self, labelled, linear):
+        with pytest.raises(UsageError, match="try --device cpu"):
+            run(linear, labelled, device="abacus")
+
+
+class Shift(Noise):
+    """An attack of the user's own, in no registry."""
+
+    family = "shift"
+    spec = "shift"
+
+    def over(self, batch, snr_db):
+        for step in range(len(snr_db)):
+            yield Disturbed(step, batch.images.roll(1, -1), torch.ones(len(batch.images), dtype=torch.bool))
+
+
+def test_an_attack_of_the_users_own(linear, labelled):
+    assert set(run(linear, labelled, attacks=[Shift(), "gaussian"]).curves.attack) == {"clean", "shift", "gaussian"}
+
+
+def test_images_without_labels_are_scored_by_agreement(linear, labelled, tmp_path):
+    harness = cnncomm_bench.harness
+    entry = harness.Model("m", linear, 4, 3, None, True, "", harness.Preprocessing())
+    data = harness.Images("images", labelled[0], None, (), "0", ())
+    suite = cnncomm_bench.suites.build("test", attacks=[{"spec": "gaussian"}, {"spec": "fgsm"}], snr_db=[0, 40])
+    result = harness.execute([entry], data, suite, tmp_path / "run", quiet=True)
+    assert not result.info.data.labelled
+    assert result.curves[result.curves.attack == "clean"].accuracy.item() == 1
+    assert result.curves[(result.curves.attack == "fgsm") & (result.curves.snr_db == 0)].accuracy.item() < 0.5
+
+
+def test_draws_made_ahead_are_the_ones_made_late(pictures):
+    attack, grid = parse("impulse-square"), torch.tensor([10.0])
+    keys = sweep.digests(pictures)
+    ahead = attack.draw(keys, tuple(pictures.shape[1:]), seed=0)
+    late, early = (next(iter(attack.over(Batch(pictures, draws=draws), grid))).images for draws in (None, ahead))
+    assert torch.equal(late, early)
