@@ -88,6 +88,16 @@ def report(folder: Path) -> None:
 
 
 @cli.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN ...")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/comparison"), metavar="FOLDER")
+def compare(folders: tuple[Path, ...], out: Path) -> None:
+    """Compare the models of stored runs on the same images."""
+    from . import compare, summary
+
+    click.echo(summary.after(compare.compare(folders, out), out))
+
+
+@cli.command()
 def attacks() -> None:
     """List attacks, their parameters, and suites."""
     from . import summary

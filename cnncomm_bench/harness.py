@@ -121,7 +121,7 @@ def evaluate(
     ----------
     model : callable
         Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K). Gradient attacks need torch's
-        autograd to pass through it; a torch module is put on `device` in eval mode.
+        autograd to pass through it. A torch module is evaluated in eval mode, and left in the mode it was in.
     images : ndarray or Tensor, shape-(N, C, H, W)
         uint8, or float in [0, 1].
     labels : ndarray or Tensor, shape-(N,)
@@ -133,7 +133,7 @@ def evaluate(
     seed : int
     batch_size : int or "auto"
     device : str
-        "auto" takes a GPU where there is one.
+        "auto" takes the module's own, else a GPU where there is one.
     name : str
         The model's name in tables.
     out : str or Path, optional
@@ -167,12 +167,12 @@ def evaluate(
         snr_db=snr_db if isinstance(snr_db, str) else list(snr_db),
         rulers=[ruler],
     )
-    chosen = pick_device(device)
-    if isinstance(model, torch.nn.Module):
-        model = model.to(chosen).eval()
+    chosen = _device_of(model) if device == "auto" else pick_device(device)
     digest = hashlib.sha256(pixels.tobytes() + target.tobytes()).hexdigest()
     data = Images("images", pixels, target, (), digest, ())
     with contextlib.ExitStack() as stack:
+        if isinstance(model, torch.nn.Module):
+            stack.enter_context(_evaluating(model.to(chosen)))
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         entry = Model(name, model, 0, None, None, True, "", Preprocessing())
         return execute([entry], data, suite, folder, seeds=[seed], batch_size=batch_size, device=chosen, quiet=True)
@@ -329,6 +329,24 @@ def pick_device(device: str) -> str:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device {device!r} cannot be used: {reason}; try --device cpu") from error
     return device
+
+
+@contextlib.contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Eval mode, and afterwards every part in the mode it was in."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _device_of(model: Logits) -> str:
+    if isinstance(model, torch.nn.Module) and (parameter := next(model.parameters(), None)) is not None:
+        return str(parameter.device)
+    return pick_device("auto")
 
 
 def _probe(models: Sequence[Model], data: Images, device: str) -> int:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
@@ -293,6 +294,29 @@ def read_predictions(folder: Path) -> pa.Table:
     if absent:
         raise RunFolderError(f"{path} is corrupt: it has no column {', '.join(absent)}")
     return table.select(PREDICTIONS.names)
+
+
+def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
+    """Write a run whose predictions are there already.
+
+    Parameters
+    ----------
+    folder : Path
+    info : RunInfo
+    predictions : DataFrame
+        With the columns of `PREDICTIONS`.
+
+    Raises
+    ------
+    RunFolderError
+        The folder holds another run, or something else than a run.
+    """
+    table = pa.Table.from_pandas(predictions, schema=PREDICTIONS, preserve_index=False)
+    with Store(folder, info, 0).writing() as store:
+        write_atomically(store.merged, lambda path: pq.write_table(table.replace_schema_metadata(None), path))
+        store.info.finished = True
+        store.save_info()
+        store.merge()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -308,8 +308,10 @@ def auto_batch_size(shape: Sequence[int], device: str) -> int:
     -------
     int
     """
-    values = 2**20 if device == "cpu" else 2**24
-    return max(8, min(values // max(1, int(np.prod(shape))), 256 if device == "cpu" else 2048))
+    values = max(1, int(np.prod(shape)))
+    # On a processor, activations that leave the cache and the allocator's pool cost more than small batches do.
+    most, budget = (64, 2**19) if device == "cpu" else (2048, 2**24)
+    return max(8, min(budget // values, most))
 
 
 def _blocks(images: Indices) -> list[Indices]:

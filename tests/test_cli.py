@@ -122,7 +122,7 @@ def test_attacks_are_listed(capsys):
         (2, ["--samples", "ten"], "--samples"),
         (2, ["--colour", "red"], "--colour"),
         (2, ["scroe"], "scroe"),
-        (1, ["--model", "nowhere.pt"], "nowhere.pt"),
+        (2, ["--model", "nowhere.pt"], "nowhere.pt"),
         (1, ["report", "nowhere"], "holds no run"),
     ],
 )
@@ -177,3 +177,22 @@ def test_weights_of_an_architecture_of_ones_own(capsys, tmp_path):
     assert code == 0, err
     assert "mine: clean accuracy" in out
     assert "near chance" in out
+
+
+def test_stored_runs_are_compared(capsys):
+    for name in ("standard", "adversarial"):
+        arguments = ["--model", f"bundled:{name}", *SMALL[2:], "--attack", "gaussian", "--attack", "fgm", "--out", name]
+        assert call(capsys, *arguments)[0] == 0
+    _, together, _ = call(capsys, *SMALL[2:], "--attack", "gaussian", "--attack", "fgm", "--out", "together")
+    code, joint, err = call(capsys, "compare", "standard", "adversarial", "--out", "joint")
+    assert code == 0, err
+    assert joint.split("curves:")[0] == together[together.index("bundled:standard: clean") :].split("curves:")[0]
+    assert call(capsys, "compare", "standard", "adversarial", "--out", "joint")[0] == 0
+
+
+def test_runs_that_cannot_be_compared(capsys):
+    call(capsys, *SMALL, "--attack", "gaussian", "--out", "one")
+    call(capsys, *SMALL[:2], "--samples", "30", "--snr", "0,20,40", "--attack", "gaussian", "--out", "fewer")
+    assert "other images" in refused(capsys, 2, "compare", "one", "fewer")
+    assert "two runs" in refused(capsys, 2, "compare", "one")
+    assert "more than one" in refused(capsys, 2, "compare", "one", "one")
