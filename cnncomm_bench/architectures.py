@@ -86,8 +86,7 @@ def from_file_name(path: Path) -> Architecture | None:
     Architecture or None
         The longest torchvision name found in the stem between separators; None where there is none.
     """
-    stem = path.name.lower().split(".")[0] if path.name.count(".") == 1 else path.stem.lower()
-    words = re.split(r"[^a-z0-9]+", stem)
+    words = re.split(r"[^a-z0-9]+", path.stem.lower())
     names = {name.replace("_", ""): name for name in _torchvision_names()}
     for length in range(len(words), 0, -1):
         for start in range(len(words) - length + 1):

@@ -184,12 +184,14 @@ def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) ->
     kind = formats.sniff(path)
     known, content = beside(path)
     network, architecture, notes = _network(path, kind, arch or _architecture_of(content, path), classes, trust)
-    names = content.get("class_names")
+    names, channels = content.get("class_names"), content.get("channels")
+    if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= 64):
+        raise ModelError(f"the JSON beside {shown(path.name)}: channels is a number from 1 to 64, not {channels!r:.40}")
     return _Opened(
         name=path.stem,
         network=network,
         preprocessing=known or (architecture.preprocessing if architecture else None),
-        channels=network.shape[1] if isinstance(network, programs.OnnxModel) else content.get("channels"),
+        channels=network.shape[1] if isinstance(network, programs.OnnxModel) else channels,
         sha256=sha256_of(path),
         differentiable=not isinstance(network, programs.OnnxModel),
         class_names=tuple(map(str, names)) if isinstance(names, list) else None,
