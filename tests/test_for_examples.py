@@ -1,0 +1,65 @@
+"""The example scripts run, and a package adds an attack by its entry point."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_torchattacks_pipeline() -> None:
+    pytest.importorskip("torchattacks")
+    accuracies = load("torchattacks_pipeline").main(count=20)
+    assert accuracies["FixedSNR(PGDL2)"] < accuracies["AlphaStableNoise"]
+
+
+def test_art_pipeline() -> None:
+    accuracies = load("art_pipeline").main(count=20)
+    assert accuracies["PGD at 20 dB"] < accuracies["Cauchy noise"]
+
+
+def test_foolbox_pipeline() -> None:
+    pytest.importorskip("foolbox")
+    accuracies = load("foolbox_pipeline").main(count=20)
+    assert accuracies["L2PGD"][1] < accuracies["Cauchy noise"][1]
+    assert accuracies["Cauchy noise"][0] > accuracies["Cauchy noise"][2]
+
+
+def test_adversarial_training_learns_the_noise() -> None:
+    accuracies = load("art_adversarial_training").main(count=200)
+    assert accuracies["after, noise"] > accuracies["before, noise"]
+
+
+def test_a_package_adds_an_attack(tmp_path: Path) -> None:
+    copy = tmp_path / "plugin"
+    copy.mkdir()
+    for file in (EXAMPLES / "plugin").iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    site = tmp_path / "site"
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(copy)], check=True)
+    program = (
+        "import torch; from cnncomm_bench import snr; from cnncomm_bench.attacks import available, parse\n"
+        "attack = parse('uniform:channels=shared'); x = torch.full((3, 2, 8, 8), 0.5)\n"
+        "found = attack(x, snr_db=15)\n"
+        "assert (snr.measure(x, found) - 15).abs().max() < 1e-4\n"
+        "assert torch.equal(found[:1], attack(x[:1], snr_db=15))\n"
+        "print(attack.spec, 'uniform' in available())"
+    )
+    path = f"{site}:{EXAMPLES.parent}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["uniform:channels=shared", "True"]
