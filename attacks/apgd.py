@@ -14,7 +14,7 @@ from .. import snr
 from ..errors import UsageError
 from ..streams import Digests
 from .base import Adversary, Batch, checked
-from .losses import Loss, Slope, ball_points, column, log_odds, dlr, margins, nearest, slope, targeted_dlr, unit
+from .losses import Loss, Slope, ball_points, column, dlr, log_odds, margins, nearest, slope, targeted_dlr, unit
 
 _MOMENTUM = 0.75  # weight of a new step; the rest is the last move
 _RISING = 0.75  # share of steps that must raise the loss, or else the step is halved

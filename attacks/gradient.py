@@ -22,13 +22,22 @@ class FastGradientSign(Adversary):
     """One step along the sign of the loss's gradient (Goodfellow, Shlens and Szegedy 2015).
 
     The step is as long as the budget allows after clipping.
+
+    Parameters
+    ----------
+    eps : float, optional
+        An L-infinity radius that takes the budget's place.
     """
 
     family: ClassVar[str] = "fgsm"
 
+    eps: float | None = None
+
     def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
         """Clip(clean + s sign(gradient)) at the budget, see `Adversary.perturb`."""
         direction = slope(batch, batch.images).gradient.sign()
+        if self.eps is not None:
+            return (batch.images + self.eps * direction).clamp(*batch.bounds)
         return snr.project(batch.images, direction, budget_db[None], batch.bounds)[0][0]
 
 
@@ -136,9 +145,13 @@ class ProjectedSign(ProjectedGradient):
         See `ProjectedGradient`.
     step : float
         Length of a step, in units of radius / steps.
+    eps : float, optional
+        A radius for all images that takes the budget's place.
     """
 
     family: ClassVar[str] = "pgd-linf"
+
+    eps: float | None = None
 
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:
         """A point uniform in the cube [-1, 1] for each image and restart, see `Attack.draw`."""
@@ -150,6 +163,11 @@ class ProjectedSign(ProjectedGradient):
     def ball(self, batch: Batch, budget_db: Tensor) -> Ball:
         """The L-infinity ball cut by the budget."""
         clean = batch.images
+        if self.eps is not None:
+            fixed = torch.full_like(clean[:, :1, :1, :1], self.eps)
+            return Ball(
+                fixed, torch.sign, lambda images: images.clamp(clean - fixed, clean + fixed).clamp(*batch.bounds)
+            )
         # Zero counts as up: an image whose gradient vanishes still gets a ball.
         vertex = torch.where(slope(batch, clean, samples=self.eot).gradient < 0, -1.0, 1.0).to(clean.dtype)
         scale, _ = snr.scales(clean, vertex, budget_db[None], batch.bounds)

@@ -8,6 +8,7 @@ Attacks of this package stand in `_OWN`, those of other packages in the entry-po
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -63,7 +64,8 @@ def parse(spec: str | Attack) -> Attack:
     Parameters
     ----------
     spec : str or Attack
-        `NAME[:key=value,...]`; an attack is returned as it is.
+        `NAME[:key=value,...]`, for an adversary at a fixed radius with `@l2=EPS` or `@linf=EPS` behind it; an
+        attack is returned as it is.
 
     Returns
     -------
@@ -81,6 +83,11 @@ def parse(spec: str | Attack) -> Attack:
     """
     if isinstance(spec, Attack):
         return spec
+    spec, at, radius = spec.partition("@")
+    if at:
+        from .radius import at_radius
+
+        return at_radius(parse(spec), radius)
     name, _, rest = spec.strip().partition(":")
     given = dict(_pairs(spec, rest))
     library, _, attack = name.partition(".")
@@ -89,7 +96,7 @@ def parse(spec: str | Attack) -> Attack:
 
         return from_spec(library, attack, given)
     cls, fixed = _find(name)
-    known = _parameters(cls)
+    known = _kinds(cls)
     for key in given:
         if key not in known:
             raise UsageError(f"attack {name!r} has no parameter {key!r}; " + nearest(key, known))
@@ -110,11 +117,13 @@ def shortest(attack: Attack) -> str:
     -------
     str
     """
+    if inspect.getattr_static(type(attack), "spec") is not inspect.getattr_static(Attack, "spec"):
+        return attack.spec
     names = [name for name in {**_OWN, **_entry_points()} if _place(name) == _place_of(type(attack))]
-    if not names or not dataclasses.is_dataclass(attack):
-        return type(attack).__name__ if type(attack).spec is Attack.spec else attack.spec
-    values = {field.name: getattr(attack, field.name) for field in dataclasses.fields(attack)}
-    defaults = {field.name: field.default for field in dataclasses.fields(attack)}
+    if not names:
+        return type(attack).__name__
+    values = {field.name: getattr(attack, field.name) for field in parameters(attack)}
+    defaults = {field.name: field.default for field in parameters(attack)}
     candidates = []
     for name, fixed in [(n, {}) for n in names] + [(a, f) for a, (n, f) in _ALIASES.items() if n in names]:
         if any(values[key] != value for key, value in fixed.items()):
@@ -123,6 +132,11 @@ def shortest(attack: Attack) -> str:
         rest = {k: v for k, v in values.items() if k not in fixed and (v != defaults[k] or k in shown)}
         candidates.append(name + ":" * bool(rest) + ",".join(f"{key}={_text(value)}" for key, value in rest.items()))
     return min(candidates, key=lambda text: (text.count("="), len(text), text))
+
+
+def parameters(attack: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields that a spec string can set, of an attack or its class; none where it is no dataclass."""
+    return dataclasses.fields(attack) if dataclasses.is_dataclass(attack) else ()
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -163,10 +177,9 @@ def _load(point: EntryPoint) -> type[Attack]:
     return cls
 
 
-def _parameters(cls: type[Attack]) -> dict[str, Any]:
+def _kinds(cls: type[Attack]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    return {field.name: hints[field.name] for field in fields}
+    return {field.name: hints[field.name] for field in parameters(cls)}
 
 
 def _pairs(spec: str, text: str) -> Iterable[tuple[str, str]]:

@@ -117,7 +117,7 @@ def geometric_power(alpha: float, beta: float = 0.0) -> float:
     if alpha == 1 and beta != 0:
         raise UsageError("at alpha=1 a skewed law has no geometric power: use --ruler dispersion, or beta=0")
     theta = math.atan(beta * math.tan(math.pi * alpha / 2)) if beta and alpha != 2 else 0.0
-    return math.exp(EULER_GAMMA * (1 / alpha - 1)) * math.cos(theta) ** (-1 / alpha)
+    return math.exp(EULER_GAMMA * (1 / alpha - 1) - math.log(math.cos(theta)) / alpha)
 
 
 def check(alpha: float, beta: float) -> None:
@@ -155,9 +155,9 @@ class AlphaStable(Distribution):
     tensor(2.)
     """
 
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {  # type: ignore[misc]
-        "alpha": constraints.interval(1e-6, 2.0),
-        "beta": constraints.interval(-1.0, 1.0),
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "alpha": constraints.interval(1e-6, 2.0),  # type: ignore[no-untyped-call]
+        "beta": constraints.interval(-1.0, 1.0),  # type: ignore[no-untyped-call]
         "loc": constraints.real,
         "scale": constraints.positive,
     }
@@ -179,8 +179,8 @@ class AlphaStable(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> AlphaStable:
         """The same law over a larger batch, see torch.distributions."""
-        parameters = (p.expand(batch_shape) for p in (self.alpha, self.beta, self.loc, self.scale))
-        return AlphaStable(*parameters, parametrisation=self.parametrisation, validate_args=False)
+        alpha, beta, loc, scale = (p.expand(batch_shape) for p in (self.alpha, self.beta, self.loc, self.scale))
+        return AlphaStable(alpha, beta, loc, scale, self.parametrisation, validate_args=False)
 
     @property
     def mean(self) -> Tensor:

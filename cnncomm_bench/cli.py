@@ -53,6 +53,8 @@ def cli() -> None:
 @click.option("--attack", "attacks", multiple=True, metavar="SPEC", help="NAME[:key=value,...]; see `cnncomm-bench "
               "attacks`. Instead of the default suite, or added to the one named.")  # fmt: skip
 @click.option("--snr", metavar="GRID", help="FIRST:LAST:STEP or a list, dB. Default: the suite's, usually 0:50:5.")
+@click.option("--eps-l2", multiple=True, metavar="EPS", help="Run adversaries also at this L2 radius, such as 0.5.")
+@click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this L-infinity radius: 8/255.")
 @click.option("--ruler", "rulers", multiple=True, metavar="NAME", help="realised, dispersion or geometric.")
 @click.option("--bits", type=click.IntRange(1, 16), metavar="N", help="Round disturbed images as an N-bit file would.")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Use N images, balanced over the classes.")
@@ -80,7 +82,8 @@ def run(**options: Any) -> None:
 def report(folder: Path) -> None:
     """Score a stored run again and draw its curves, without the model."""
     from . import summary
-    from .harness import Run, derive
+    from .derived import derive
+    from .run import Run
 
     stored = Run.open(folder)
     derive(stored, folder)
@@ -103,6 +106,67 @@ def attacks() -> None:
     from . import summary
 
     click.echo(summary.attacks())
+
+
+@cli.group()
+def leaderboard() -> None:
+    """Keep leaderboards that anyone can check: one JSON entry a model, and the tables rendered from them."""
+
+
+_FOLDER = click.option("--folder", type=click.Path(path_type=Path), default="leaderboards", show_default=True,
+                       metavar="FOLDER", help="Where the leaderboards are.")  # fmt: skip
+
+
+@leaderboard.command("add")
+@click.argument("run", type=click.Path(path_type=Path))
+@_FOLDER
+def leaderboard_add(run: Path, folder: Path) -> None:
+    """Add the models of a stored run, one entry each."""
+    from .leaderboard import add
+
+    for path in add(run, folder):
+        click.echo(f"added {path}")
+    click.echo("the tables show it after: cnncomm-bench leaderboard render")
+
+
+@leaderboard.command("render")
+@_FOLDER
+def leaderboard_render(folder: Path) -> None:
+    """Render the tables, README.md and index.html, from the entries."""
+    from .leaderboard import render
+
+    for path in render(folder):
+        click.echo(f"rendered {path}")
+
+
+@leaderboard.command("verify")
+@click.argument("entry", type=click.Path(path_type=Path))
+@click.option("--share", default=0.1, show_default=True, metavar="X", help="Share of the cells to run again.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Which cells.")
+@click.option("--model", metavar="PATH|NAME", help="The entry's model. Bundled ones are found by themselves.")
+@click.option("--arch", metavar="SPEC", help="Architecture of a state dict, as for a run.")
+@click.option("--data", metavar="PATH|NAME", help="The entry's images. Bundled ones are found by themselves.")
+@click.option("--classes", metavar="FILE", help="Which folder is which class, as for a run.")
+@click.option("--trust", is_flag=True, help="Open a checkpoint that executes code when it is read.")
+@click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...")
+def leaderboard_verify(entry: Path, **options: Any) -> None:
+    """Run a share of an entry's cells again and compare; exit 1 where they differ."""
+    from .leaderboard import verify_file
+
+    lines, accepted = verify_file(entry, **options)
+    click.echo("\n".join(lines))
+    raise SystemExit(0 if accepted else 1)
+
+
+@leaderboard.command("check")
+@_FOLDER
+def leaderboard_check(folder: Path) -> None:
+    """Tell whether the tables match their entries; exit 1 where they don't."""
+    from .leaderboard import check
+
+    faults = check(folder)
+    click.echo("\n".join(faults) or f"{folder}: every table matches its entries")
+    raise SystemExit(1 if faults else 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

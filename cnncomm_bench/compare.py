@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .derived import derive
 from .errors import UsageError
-from .harness import Run, derive
+from .run import Run
 from .store import write_run
 
 
@@ -61,6 +62,7 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
             "seeds": sorted({seed for run in runs for seed in run.info.seeds}),
             "command": "; ".join(run.info.command for run in runs),
             "seconds": {},
+            "facts": {model: facts for run in runs for model, facts in run.info.facts.items()},
         }
     )
     joint = pd.concat([run.predictions for run in runs], ignore_index=True)

@@ -1,104 +1,38 @@
-"""A run from end to end: sweep the cells, derive everything else from the stored predictions."""
+"""A run from end to end: models and images in, a run's folder out."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import math
 import platform
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
-from . import snr, suites
+from . import suites
 from .attacks import parse
 from .attacks.base import Attack, Logits, checked
 from .data import Images
-from .decibels import as_text
+from .derived import derive
+from .diagnostics import probe
 from .errors import DataError, UsageError
 from .models import Model
 from .preprocessing import Preprocessing
 from .progress import Progress
-from .score import Scores, score
-from .store import DataInfo, ModelInfo, RunInfo, Store, read_info, read_predictions, write_text
+from .run import Run
+from .store import DataInfo, ModelInfo, RunInfo, Store
 from .suites import Suite
-from .sweep import Pixels, Sweep, auto_batch_size, plan
+from .sweep import Pixels, Sweep, auto_batch_size, median_norm, plan
 
 _REPORTED = ("cnncomm-bench", "torch", "numpy", "scipy", "pandas", "pyarrow")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run, read from its folder.
-
-    Attributes
-    ----------
-    info : RunInfo
-        What was run, on what, with every version and hash.
-    predictions : DataFrame
-        One row for every image, attack, ruler, seed and SNR.
-    curves, thresholds, gains : DataFrame
-        See `score`.
-    """
-
-    info: RunInfo
-    predictions: pd.DataFrame
-
-    @classmethod
-    def open(cls, folder: str | Path) -> Run:
-        """Open a run's folder; nothing in it is executed.
-
-        Parameters
-        ----------
-        folder : str or Path
-
-        Returns
-        -------
-        Run
-
-        Raises
-        ------
-        RunFolderError
-            No run, one that is not finished, or a corrupt one: where is named.
-        """
-        path = Path(folder)
-        return cls(read_info(path), read_predictions(path).to_pandas())
-
-    @cached_property
-    def scores(self) -> Scores:
-        """Everything that is derived from the predictions."""
-        return score(self.predictions, classes=self.info.data.classes)
-
-    @property
-    def curves(self) -> pd.DataFrame:
-        """Accuracy and drop with intervals, by model, attack, ruler and SNR."""
-        return self.scores.curves
-
-    @property
-    def thresholds(self) -> pd.DataFrame:
-        """SNR at which accuracy crosses its level, and the jamming gain, with intervals."""
-        return self.scores.thresholds
-
-    @property
-    def gains(self) -> pd.DataFrame:
-        """dB between models at one common level, with intervals."""
-        return self.scores.gains
-
-    @property
-    def adversaries(self) -> set[str]:
-        """Spec strings of the run's adversaries."""
-        return {entry.spec for entry in self.info.suite.attacks if entry.adversary}
 
 
 def evaluate(
@@ -175,7 +109,9 @@ def evaluate(
             stack.enter_context(_evaluating(model.to(chosen)))
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         entry = Model(name, model, 0, None, None, True, "", Preprocessing())
-        return execute([entry], data, suite, folder, seeds=[seed], batch_size=batch_size, device=chosen, quiet=True)
+        return execute(
+            [entry], data, suite, folder, seeds=[seed], batch_size=batch_size, device=chosen, quiet=True, derived=bool(out)
+        )
 
 
 def execute(
@@ -190,6 +126,7 @@ def execute(
     device: str = "cpu",
     command: str = "",
     quiet: bool = False,
+    derived: bool = True,
 ) -> Run:
     """Run a suite on models and images and leave a run's folder behind.
 
@@ -209,6 +146,8 @@ def execute(
         What was typed, for the record.
     quiet : bool
         Show no progress.
+    derived : bool
+        Write tables, pictures and report, not only the predictions.
 
     Returns
     -------
@@ -226,7 +165,7 @@ def execute(
         raise UsageError(f"batch size {size}: expected at least 1, or auto")
     cells = plan(len(models), suite, pixels, seeds)
     info = RunInfo(
-        models=[_model_info(model) for model in models],
+        models=[_model_info(model, _findings(model, pixels, suite, device)) for model in models],
         data=DataInfo(
             name=data.name,
             sha256=data.sha256,
@@ -235,7 +174,7 @@ def execute(
             classes=classes,
             class_names=list(data.class_names),
             labelled=data.labels is not None,
-            median_norm=_median_norm(pixels),
+            median_norm=median_norm(pixels),
             left_out=_left_out(pixels),
             notes=list(data.notes),
         ),
@@ -254,34 +193,9 @@ def execute(
             sweep.run(cells, store, progress.advance)
         store.merge()
         run = Run.open(folder)
-        derive(run, folder)
+        if derived:
+            derive(run, folder, data=data, models=models)
     return run
-
-
-def derive(run: Run, folder: Path) -> None:
-    """Write what follows from a run's predictions: tables as CSV and the curves as pictures.
-
-    Parameters
-    ----------
-    run : Run
-    folder : Path
-    """
-    from .plots import plot_curves, save
-
-    tables = {
-        "curves": run.curves.round(6),
-        "thresholds": as_text(run.thresholds, run.curves),
-        "gains": as_text(run.gains, run.curves),
-    }
-    for name, frame in tables.items():
-        if len(frame):
-            write_text(folder / f"{name}.csv", frame.to_csv(index=False))
-    data = run.info.data
-    title = f"{data.name}: accuracy drop against SNR"
-    figure = plot_curves(
-        run.curves, run.adversaries, title=title, norm=data.median_norm, values=math.prod(data.shape)
-    )
-    save(figure, folder, "curves")
 
 
 def default_folder(models: Sequence[Model], data: Images, suite: Suite, **rest: object) -> Path:
@@ -349,6 +263,15 @@ def _device_of(model: Logits) -> str:
     return pick_device("auto")
 
 
+def _findings(model: Model, pixels: Pixels, suite: Suite, device: str) -> list[str]:
+    """What speaks against trusting gradient attacks on a model, seen on some 50 images."""
+    if pixels.labels is None or not any(entry.adversary for entry in suite.attacks):
+        return []
+    some = pixels.keep[:: max(1, len(pixels.keep) // 50)][:50]
+    labels = torch.from_numpy(pixels.labels[some]).to(device)
+    return probe(model.predict, pixels.floats(some).to(device), labels)
+
+
 def _probe(models: Sequence[Model], data: Images, device: str) -> int:
     """Number of classes, told by the models' answers to one image."""
     one = Pixels(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
@@ -360,7 +283,7 @@ def _probe(models: Sequence[Model], data: Images, device: str) -> int:
         raise UsageError("models of different numbers of classes cannot be compared: " + ", ".join(
             f"{name} has {classes}" for name, classes in found.items()))  # fmt: skip
     classes = next(iter(found.values()))
-    if data.labels is not None and not (0 <= data.labels.min() and data.labels.max() < classes):
+    if data.labels is not None and not (data.labels.min() >= 0 and data.labels.max() < classes):
         raise DataError(
             f"labels run from {data.labels.min()} to {data.labels.max()}, but {next(iter(found))} has {classes} classes"
         )
@@ -378,23 +301,19 @@ def _as_pixels(images: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _model_info(model: Model) -> ModelInfo:
+def _model_info(model: Model, findings: list[str]) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         sha256=model.sha256,
         preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
         notes=list(model.notes),
+        findings=findings,
     )
 
 
 def _left_out(pixels: Pixels) -> dict[str, list[int]]:
     dark = np.setdiff1d(np.arange(len(pixels.images)), pixels.keep)
     return {"zero power": dark.tolist()} if len(dark) else {}
-
-
-def _median_norm(pixels: Pixels) -> float:
-    sample = pixels.floats(pixels.keep[:: max(1, len(pixels.keep) // 2000)])
-    return round(float(snr.power(sample).sqrt().median()), 4)
 
 
 def _versions() -> dict[str, str]:

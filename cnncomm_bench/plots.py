@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import snr
 from .errors import RunFolderError
 from .store import write_atomically
+from .worst import WORST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,22 +91,22 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
         for path in paths:
             kind = path.suffix[1:]
             metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-            write_atomically(
-                path, lambda out, kind=kind, metadata=metadata: figure.savefig(out, dpi=150, format=kind, metadata=metadata)
-            )
+            write_atomically(path, partial(figure.savefig, dpi=150, format=kind, metadata=metadata))
     return paths
 
 
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
     style = ("-", "--", ":")[place // len(_COLOURS) % 3]
+    if label == WORST:  # it lies on the strongest adversary, which must stay visible
+        axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
+        return
     axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=1.4, ls=style, label=label)
     axes.fill_between(curve.snr_db, curve.drop_low, curve.drop_high, color=colour, alpha=0.15, lw=0)
 
 
 def _dress(axes: Axes, norm: float, values: int, *, first_row: bool, last_row: bool) -> None:
-    # Rounding to 8 bits is noise of variance 1/12 of a level: beyond its SNR a saved file cannot hold the noise.
-    rounding_db = 10 * math.log10(norm**2 / values * 12 * 255**2)
+    rounding_db = snr.rounding_db(norm, values)
     axes.grid(alpha=0.25)
     axes.axhline(0, color="0.4", lw=0.8)
     axes.axvline(rounding_db, color="0.5", lw=0.9, ls=(0, (2, 2)))

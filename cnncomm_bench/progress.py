@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from .sweep import Cell
 
+
 class Progress:
     """Bar over the predictions of all cells, adversaries weighed by their steps.
 

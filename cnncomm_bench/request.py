@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import suites
 from .attacks import parse
 from .data import Images, check_labels, open_images
 from .errors import UsageError
-from .harness import Run, default_folder, execute, pick_device
+from .harness import default_folder, execute, pick_device
 from .models import Model, open_model
+from .run import Run
 from .suites import Suite
 from .sweep import Cell, Pixels, plan
 
@@ -73,6 +75,8 @@ def prepare(
     suite: str | None = None,
     attacks: Sequence[str] = (),
     snr: str | None = None,
+    eps_l2: Sequence[str] = (),
+    eps_linf: Sequence[str] = (),
     rulers: Sequence[str] = (),
     bits: int | None = None,
     samples: int | None = None,
@@ -92,7 +96,8 @@ def prepare(
     BenchError
         What is wrong, and what to type instead.
     """
-    chosen_suite = choose_suite(suite, attacks, snr, rulers)  # first, since a typing error there is cheapest to tell
+    radii = [f"l2={eps}" for eps in eps_l2] + [f"linf={eps}" for eps in eps_linf]
+    chosen_suite = choose_suite(suite, attacks, snr, rulers, radii)  # first, since a typing error there is cheapest to tell
     where = pick_device(device)
     if batch_size != "auto" and not batch_size.isdigit():
         raise UsageError(f"--batch-size {batch_size!r}: expected a number, or auto")
@@ -122,7 +127,9 @@ def prepare(
     return Request(named, images, chosen_suite, seeds, bits, batch, where, folder)
 
 
-def choose_suite(name: str | None, attacks: Sequence[str], snr: str | None, rulers: Sequence[str]) -> Suite:
+def choose_suite(
+    name: str | None, attacks: Sequence[str], snr: str | None, rulers: Sequence[str], radii: Sequence[str] = ()
+) -> Suite:
     """The suite named, or one of the attacks given; attacks are added to a suite that is named too.
 
     Parameters
@@ -134,6 +141,8 @@ def choose_suite(name: str | None, attacks: Sequence[str], snr: str | None, rule
         A grid that takes the place of the suite's.
     rulers : sequence of str
         Rulers that take the place of the suite's.
+    radii : sequence of str
+        `l2=0.5`, `linf=8/255`: at these the suite's adversaries are run as well, those that have such a radius.
 
     Returns
     -------
@@ -147,14 +156,31 @@ def choose_suite(name: str | None, attacks: Sequence[str], snr: str | None, rule
     entries = [entry.model_dump() for entry in base.attacks] if name or not attacks else []
     present = {entry["spec"] for entry in entries}
     added = [spec for spec in dict.fromkeys(parse(text).spec for text in attacks) if spec not in present]
+    entries += [{"spec": spec} for spec in added]
+    for radius in radii:
+        entries += _at(radius, entries)
     return suites.build(
         "the command line",
         title=base.title if not attacks else "",
         snr_db=base.snr_db if snr is None else snr,
         rulers=tuple(rulers) or base.rulers,
-        attacks=entries + [{"spec": spec} for spec in added],
+        attacks=entries,
         samples=base.samples,
     )
+
+
+def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The adversaries among a suite's attacks, at a fixed radius."""
+    found = []
+    for entry in entries:
+        attack = parse(entry["spec"])
+        signs = attack.family in ("fgsm", "pgd-linf")
+        if attack.needs_model and "@" not in attack.spec and signs == radius.startswith("linf"):
+            found.append({"spec": parse(f"{attack.spec}@{radius}").spec, "samples": entry.get("samples")})
+    if not found:
+        needed = "pgd-linf" if radius.startswith("linf") else "pgd"
+        raise UsageError(f"no attack of the suite has a radius {radius}: add --attack {needed}")
+    return found
 
 
 def _distinct(models: Sequence[Model]) -> list[Model]:

@@ -275,7 +275,25 @@ def quantise(images: Tensor, bits: int | None, bounds: Bounds = (0.0, 1.0)) -> T
         return images
     low, high = bounds
     levels = (2**bits - 1) / (high - low)
-    return ((images - low) * levels).round_() / levels + low
+    rounded: Tensor = ((images - low) * levels).round_() / levels + low
+    return rounded
+
+
+def rounding_db(norm: float, values: int) -> float:
+    """SNR of rounding to 8 bits, noise of variance 1/12 of a level: beyond it a saved file cannot hold the noise.
+
+    Parameters
+    ----------
+    norm : float
+        L2 norm of the image.
+    values : int
+        How many pixel values it has.
+
+    Returns
+    -------
+    float, dB
+    """
+    return 10 * math.log10(norm**2 / values * 12 * 255**2)
 
 
 def _solve(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import RunFolderError
 from .suites import Suite
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 PREDICTIONS = pa.schema(
     [
@@ -43,7 +43,7 @@ PREDICTIONS = pa.schema(
 
 
 class ModelInfo(BaseModel):
-    """A model of a run: name, SHA-256 of its file, and how images are prepared for it."""
+    """A model of a run: name, SHA-256 of its file, how images are prepared for it, what speaks against its gradients."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +52,7 @@ class ModelInfo(BaseModel):
     source: str = ""
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
+    findings: list[str] = Field(default_factory=list)
 
 
 class DataInfo(BaseModel):
@@ -72,7 +73,7 @@ class DataInfo(BaseModel):
 
 
 class RunInfo(BaseModel):
-    """What `run.json` holds.
+    """What `run.json` holds; `facts` are means over images, by model, attack, fact and SNR.
 
     Everything up to `bits` decides the predictions: a folder is resumed only where all of it agrees.
     """
@@ -91,7 +92,7 @@ class RunInfo(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     finished: bool = False
     seconds: dict[str, float] = Field(default_factory=dict)
-    facts: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    facts: dict[str, dict[str, dict[str, dict[str, float]]]] = Field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """The parts that decide the predictions."""
@@ -198,7 +199,7 @@ class Store:
         write_text(self.folder / "run.json", self.info.model_dump_json(indent=1) + "\n")
 
     def _merge_to(self, path: Path) -> None:
-        sums: dict[tuple[str, str, str], list[float]] = {}
+        sums: dict[tuple[str, str, str, str], list[float]] = {}
         seconds: dict[str, float] = {}
         with pq.ParquetWriter(path, PREDICTIONS) as writer:
             for index in range(self.cells):
@@ -207,16 +208,16 @@ class Store:
                 if not len(table):
                     continue
                 about = json.loads(table.schema.metadata[b"cell"])
-                attack = table["attack"][0].as_py()
+                model, attack = table["model"][0].as_py(), table["attack"][0].as_py()
                 seconds[attack] = seconds.get(attack, 0.0) + about["seconds"]
                 for fact, by_snr in about["facts"].items():
                     for db, value in by_snr.items():
-                        entry = sums.setdefault((attack, fact, db), [0.0, 0.0])
+                        entry = sums.setdefault((model, attack, fact, db), [0.0, 0.0])
                         entry[0] += value * len(table)
                         entry[1] += len(table)
         self.info.seconds = {attack: round(value, 3) for attack, value in seconds.items()}
-        for (attack, fact, db), (total, count) in sums.items():
-            self.info.facts.setdefault(attack, {}).setdefault(fact, {})[db] = total / count
+        for (model, attack, fact, db), (total, count) in sums.items():
+            self.info.facts.setdefault(model, {}).setdefault(attack, {}).setdefault(fact, {})[db] = total / count
 
     def read_cell(self, index: int) -> pa.Table:
         """A cell that is stored.

@@ -32,6 +32,8 @@ class Entry(BaseModel):
         Whether it attacks a model; found from the attack, and kept for runs that are read where it is not installed.
     family : str
         Attacks of one family are variations of one noise; found from the attack as well.
+    note : str
+        What its numbers should be read with, such as "rescaled"; found from the attack.
     given : Attack, optional
         An attack object of the caller's own, which no spec string names.
     """
@@ -42,6 +44,7 @@ class Entry(BaseModel):
     samples: int | None = None
     adversary: bool = False
     family: str = ""
+    note: str = ""
     given: Attack | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="before")
@@ -53,7 +56,8 @@ class Entry(BaseModel):
     def _found(self, info: ValidationInfo) -> Entry:
         if not (info.context or {}).get("find_attacks"):  # read back from a run's folder
             return self
-        about = {"spec": self.attack.spec, "adversary": self.attack.needs_model, "family": self.attack.family}
+        attack = self.attack
+        about = {"spec": attack.spec, "adversary": attack.needs_model, "family": attack.family, "note": attack.note}
         return self.model_copy(update=about)
 
     @field_validator("samples")
@@ -62,6 +66,11 @@ class Entry(BaseModel):
         if samples is not None and samples < 1:
             raise ValueError(f"samples = {samples}, expected at least 1")
         return samples
+
+    @property
+    def at_radius(self) -> bool:
+        """Whether it is run at a radius of the literature instead of over the grid."""
+        return "@" in self.spec
 
     @property
     def attack(self) -> Attack:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from . import suites
 from .attacks import available, parse
+from .attacks.registry import LIBRARIES, parameters
+from .claims import table
 from .decibels import format_db, format_gain
 from .errors import UsageError
-from .harness import Run
 from .request import Request
+from .run import Run
 
 _SHOWN_SNRS = (10.0, 20.0, 30.0)
 
@@ -49,7 +48,7 @@ def before(request: Request) -> str:
 
 
 def after(run: Run, folder: Path) -> str:
-    """The table of thresholds, warnings, and where the files are.
+    """The tables of thresholds, gains and claims, warnings, and where the files are.
 
     Parameters
     ----------
@@ -61,10 +60,14 @@ def after(run: Run, folder: Path) -> str:
     str
     """
     parts = [thresholds_table(run)]
+    if any(entry.at_radius for entry in run.info.suite.attacks):
+        parts.append(radii_table(run))
     if len(run.gains):
         parts.append(gains_table(run))
-    parts += [f"warning: {warning}" for warning in warnings(run)]
-    parts.append(f"curves: {folder / 'curves.png'}")
+    if run.claims:
+        parts.append(claims_table(run))
+    parts += [f"warning: {warning}" for warning in run.warnings]
+    parts.append(f"curves: {folder / 'curves.png'}\nreport: {folder / 'report.html'}")
     return "\n\n".join(parts)
 
 
@@ -84,7 +87,7 @@ def thresholds_table(run: Run) -> str:
     for model, thresholds in run.thresholds.groupby("model", sort=False, observed=True):
         curves = run.curves[run.curves.model == model]
         clean = curves[curves.attack == "clean"].iloc[0]
-        rows = [_row(threshold, curves, run) for threshold in thresholds.itertuples()]
+        rows = [_row(threshold, curves, run) for threshold in thresholds.itertuples() if "@" not in threshold.attack]
         level = thresholds.level.iloc[0]
         parts.append(
             f"{model}: clean {what} {clean.accuracy:.3f} [{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] "
@@ -100,6 +103,32 @@ def thresholds_table(run: Run) -> str:
     return "\n\n".join(parts)
 
 
+def radii_table(run: Run) -> str:
+    """Robust accuracies at the radii of the literature, with the SNRs that images had there.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    str
+    """
+    curves = run.curves[run.curves.attack.astype(str).str.contains("@")]
+    rows = [
+        {
+            "attack": row.attack,
+            "model": row.model,
+            "images": str(row.images),
+            "robust accuracy": f"{row.accuracy:.3f}",
+            "95 %": f"[{row.accuracy_low:.3f}, {row.accuracy_high:.3f}]",
+            "SNR of the images": f"{row.snr_min:.1f} to {row.snr_max:.1f} dB",
+        }
+        for row in curves.itertuples()
+    ]
+    return f"at fixed radii\n\n{tabulate(rows, headers='keys', disable_numparse=True)}"
+
+
 def gains_table(run: Run) -> str:
     """Robustness gains between models at their common level, in dB.
 
@@ -111,7 +140,7 @@ def gains_table(run: Run) -> str:
     -------
     str
     """
-    gains = run.gains[run.gains.attack != "clean"]
+    gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.astype(str).str.contains("@")]
     rows = [
         {
             "attack": _named(row.attack, row.ruler, run),
@@ -126,8 +155,8 @@ def gains_table(run: Run) -> str:
     return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}"
 
 
-def warnings(run: Run) -> list[str]:
-    """What in a run should make its reader doubt.
+def claims_table(run: Run) -> str:
+    """The paper's claims with their verdicts.
 
     Parameters
     ----------
@@ -135,9 +164,10 @@ def warnings(run: Run) -> list[str]:
 
     Returns
     -------
-    list of str
+    str
     """
-    return [*_near_chance(run), *_left_out(run), *_unreached(run)]
+    title = "claims of the paper (effects speak for the claim where positive; why a claim is undecided: claims.json)"
+    return f"{title}\n\n{tabulate(table(run.claims), headers='keys', disable_numparse=True)}"
 
 
 def attacks() -> str:
@@ -154,14 +184,16 @@ def attacks() -> str:
         except UsageError as error:
             rows.append({"attack": name, "kind": "", "parameters": str(error)})
             continue
-        fields = dataclasses.fields(attack) if dataclasses.is_dataclass(attack) else ()
+        values = {field.name: getattr(attack, field.name) for field in parameters(attack)}
         rows.append(
             {
                 "attack": name,
                 "kind": "adversary" if attack.needs_model else "noise",
-                "parameters": ", ".join(f"{f.name}={_plain(getattr(attack, f.name))}" for f in fields),
+                "parameters": ", ".join(f"{key}={_plain(value)}" for key, value in values.items()),
             }
         )
+    for library in LIBRARIES:
+        rows.append({"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"any attack of {library}, its own"})
     known = [{"suite": name, "": suites.load(name).title} for name in suites.names()]
     return f"{tabulate(rows, headers='keys')}\n\n{tabulate(known, headers='keys')}"
 
@@ -181,11 +213,24 @@ def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:
         "jamming gain": format_gain(threshold.jamming_gain_db, threshold.gain_low, threshold.gain_high),
         "95 %": _interval(threshold.gain_low, threshold.gain_high),
         **drops,
+        "passes": _passes(threshold.model, threshold.attack, run),
     }
 
 
 def _named(attack: str, ruler: str, run: Run) -> str:
-    return attack if run.info.suite.rulers == ("realised",) else f"{attack} ({ruler})"
+    notes = [entry.note for entry in run.info.suite.attacks if entry.spec == attack and entry.note]
+    if run.info.suite.rulers != ("realised",):
+        notes.append(ruler)
+    return f"{attack} ({', '.join(notes)})" if notes else attack
+
+
+def _passes(model: str, attack: str, run: Run) -> str:
+    """Forward and backward passes an image took over the whole grid, on average; noise takes one forward an SNR."""
+    facts = run.info.facts.get(model, {}).get(attack, {})
+    if "forward_passes" not in facts:
+        return ""
+    forward, backward = (sum(facts[name].values()) for name in ("forward_passes", "backward_passes"))
+    return f"{forward:.0f} + {backward:.0f}"
 
 
 def _interval(low: float, high: float) -> str:
@@ -196,30 +241,3 @@ def _interval(low: float, high: float) -> str:
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else "auto" if value is None else str(value)
-
-
-def _near_chance(run: Run) -> Iterator[str]:
-    chance = 1 / run.info.data.classes
-    for row in run.curves[run.curves.attack == "clean"].itertuples():
-        if row.accuracy_low <= 1.5 * chance:
-            yield (
-                f"{row.model}: clean accuracy {row.accuracy:.3f} is near chance ({chance:.3f}). Usual causes: another "
-                "normalisation than in training (--mean, --std), labels in another order than the model's (--classes), "
-                "another resizing (--size)"
-            )
-
-
-def _left_out(run: Run) -> Iterator[str]:
-    for reason, images in run.info.data.left_out.items():
-        yield f"{len(images)} of {run.info.data.images} images were left out: {reason}"
-
-
-def _unreached(run: Run) -> Iterator[str]:
-    curves = run.curves[run.curves.unreached > 0]
-    if len(curves):
-        worst = curves.loc[curves.unreached.idxmax()]
-        where = ", ".join(f"{db:g}" for db in np.sort(curves.snr_db.unique()))
-        yield (
-            f"some images saturate before their noise has the power asked for, at {where} dB; most under "
-            f"{worst.attack} at {worst.snr_db:g} dB: {worst.unreached} of {worst.images} (column unreached of curves.csv)"
-        )

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from . import snr
 from .attacks.base import Attack, Batch, Disturbed, Logits, Noise, predict
+from .attacks.radius import AtRadius
 from .data import balanced_subset
 from .errors import DataError
 from .store import Store
@@ -141,10 +142,13 @@ def plan(models: int, suite: Suite, pixels: Pixels, seeds: Sequence[int]) -> lis
             subset = _subset(pixels, entry.samples or suite.samples)
             known = [ruler for ruler in suite.rulers if ruler in attack.rulers] or ["realised"]
             random = type(attack).draw is not Attack.draw
+            grid = suite.snr_db
+            if isinstance(attack, AtRadius):
+                grid = (round(attack.nominal_db(median_norm(pixels), pixels.images[0].size), 2),)
             for ruler in known:
                 for seed in seeds if random else seeds[:1]:
                     for block in _blocks(subset):
-                        cells.append(Cell(model, attack, ruler, seed, block, suite.snr_db))
+                        cells.append(Cell(model, attack, ruler, seed, block, grid))
     return cells
 
 
@@ -241,8 +245,9 @@ class Sweep:
         batch = Batch(clean, target, model=model, ruler=cell.ruler, seed=cell.seed, keys=keys, draws=draws)
         for disturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
             images = snr.quantise(disturbed.images, self.bits)
-            asked = disturbed.predictions is None or self.bits is not None
-            predictions = predict(model, images) if asked else disturbed.predictions
+            predictions = disturbed.predictions
+            if predictions is None or self.bits is not None:
+                predictions = predict(model, images)
             outcome.put(disturbed, rows, predictions, snr.measure(clean, images))
             progress(cell, len(clean))
 
@@ -296,6 +301,12 @@ class Outcome:
         }
 
 
+def median_norm(pixels: Pixels) -> float:
+    """Median L2 norm of the images, by at most 2,000 of them."""
+    sample = pixels.floats(pixels.keep[:: max(1, len(pixels.keep) // 2000)])
+    return round(float(snr.power(sample).sqrt().median()), 4)
+
+
 def auto_batch_size(shape: Sequence[int], device: str) -> int:
     """Images a forward pass takes, by the size of an image.
 
@@ -323,7 +334,8 @@ def _subset(pixels: Pixels, samples: int | None) -> Indices:
     if samples is None or samples >= len(pixels.keep):
         return pixels.keep
     labels = np.zeros(len(pixels.keep), dtype=np.int64) if pixels.labels is None else pixels.labels[pixels.keep]
-    return pixels.keep[np.sort(balanced_subset(labels, samples, seed=0))]
+    chosen: Indices = pixels.keep[np.sort(balanced_subset(labels, samples, seed=0))]
+    return chosen
 
 
 def _ahead(pool: ThreadPoolExecutor, prepare: Callable[[_S], _T], jobs: Iterator[_S]) -> Iterator[_T]:

@@ -90,7 +90,7 @@ def train(
         The loss is NaN or infinite.
     """
     generator = torch.Generator().manual_seed(seed)
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         model.parameters(), lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
@@ -110,7 +110,7 @@ def train(
             if not loss.isfinite():
                 raise BenchError(f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate")
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             progress.update()
@@ -120,7 +120,7 @@ def train(
 
 def _batches(count: int, size: int, epochs: int, generator: torch.Generator) -> Iterator[Tensor]:
     for _ in range(epochs):
-        yield from torch.randperm(count, generator=generator).split(size)
+        yield from torch.randperm(count, generator=generator).split(size)  # type: ignore[no-untyped-call]
 
 
 def _augment(batch: Tensor, generator: torch.Generator) -> Tensor:

@@ -28,7 +28,7 @@ RECIPES = {
     "gaussian": {"attack": "gaussian", "snr_db": 10.0},
     "stable": {"attack": "stable:alpha=0.5", "snr_db": 10.0},
 }
-CLASSES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
+CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
 
 def read(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -196,3 +196,11 @@ def test_runs_that_cannot_be_compared(capsys):
     assert "other images" in refused(capsys, 2, "compare", "one", "fewer")
     assert "two runs" in refused(capsys, 2, "compare", "one")
     assert "more than one" in refused(capsys, 2, "compare", "one", "one")
+
+
+def test_labels_in_another_order_are_told(capsys, tmp_path):
+    images, labels, _ = bundled.images()
+    np.savez(tmp_path / "permuted.npz", x=images[::10], y=(labels[::10] + 3) % 10)
+    _, out, _ = call(capsys, "--model", "bundled:standard", "--data", "permuted.npz", "--attack", "gaussian", "--snr", "20")
+    assert "labels look permuted" in out
+    assert "--classes" in out

@@ -78,6 +78,7 @@ def test_imports_point_one_way():
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(statement, absent):
-    code = f"import sys, atexit; atexit.register(lambda: print('LOADED', *[m for m in {absent} if m in sys.modules]));{statement}"
+    at_exit = f"lambda: print('LOADED', *[name for name in {absent} if name in sys.modules])"
+    code = f"import sys, atexit; atexit.register({at_exit}); {statement}"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert told.stdout.rstrip().endswith("LOADED"), told.stdout[-300:] + told.stderr[-300:]

@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-import cnncomm_bench
-from cnncomm_bench import Run, evaluate, store, sweep
+from cnncomm_bench import Run, evaluate, harness, store, suites, sweep
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch, Disturbed, Noise
 from cnncomm_bench.errors import DataError, ModelError, RunFolderError, UsageError
 
 ATTACKS = ["gaussian", "cauchy", "impulse-square", "fgsm", "pgd:steps=3"]
-COLUMNS = "model attack ruler seed snr_db image label prediction realised_snr_db reached".split()
+COLUMNS = ["model", "attack", "ruler", "seed", "snr_db", "image", "label", "prediction", "realised_snr_db", "reached"]
 
 
 def run(linear, labelled, **rest) -> Run:
@@ -81,10 +80,10 @@ def test_floats_are_not_rounded(linear, labelled):
 
 
 def test_eight_bits_are_measured_after_rounding(linear, labelled, tmp_path):
-    entry = cnncomm_bench.harness.Model("m", linear, 4, 3, None, True, "", cnncomm_bench.harness.Preprocessing())
-    data = cnncomm_bench.harness.Images("images", *labelled, (), "0", ())
-    suite = cnncomm_bench.suites.build("test", attacks=[{"spec": "gaussian"}], snr_db=[20, 50])
-    rounded = cnncomm_bench.harness.execute([entry], data, suite, tmp_path / "run", bits=8, quiet=True).predictions
+    entry = harness.Model("m", linear, 4, 3, None, True, "", harness.Preprocessing())
+    data = harness.Images("images", *labelled, (), "0", ())
+    suite = suites.build("test", attacks=[{"spec": "gaussian"}], snr_db=[20, 50])
+    rounded = harness.execute([entry], data, suite, tmp_path / "run", bits=8, quiet=True).predictions
     loud, quiet = (rounded[rounded.snr_db == db] for db in (20, 50))
     assert (loud.realised_snr_db - 20).abs().max() < 0.1
     assert (quiet.realised_snr_db - 50).abs().min() > 0.01
@@ -103,7 +102,7 @@ class TestFolder:
         again = Run.open(tmp_path / "run")
         pd.testing.assert_frame_equal(first.predictions, again.predictions)
         assert again.info.finished
-        assert set(again.info.facts["impulse-square"]["impulses"]) == {"0", "20", "40"}
+        assert set(again.info.facts["model"]["impulse-square"]["impulses"]) == {"0", "20", "40"}
 
     def test_a_broken_run_goes_on(self, linear, labelled, tmp_path, monkeypatch):
         whole = run(linear, labelled)
@@ -233,10 +232,9 @@ def test_an_attack_of_the_users_own(linear, labelled):
 
 
 def test_images_without_labels_are_scored_by_agreement(linear, labelled, tmp_path):
-    harness = cnncomm_bench.harness
     entry = harness.Model("m", linear, 4, 3, None, True, "", harness.Preprocessing())
     data = harness.Images("images", labelled[0], None, (), "0", ())
-    suite = cnncomm_bench.suites.build("test", attacks=[{"spec": "gaussian"}, {"spec": "fgsm"}], snr_db=[0, 40])
+    suite = suites.build("test", attacks=[{"spec": "gaussian"}, {"spec": "fgsm"}], snr_db=[0, 40])
     result = harness.execute([entry], data, suite, tmp_path / "run", quiet=True)
     assert not result.info.data.labelled
     assert result.curves[result.curves.attack == "clean"].accuracy.item() == 1

@@ -45,4 +45,5 @@ class SmallResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images in [0, 1] of shape-(N, channels, H, W) to logits of shape-(N, classes)."""
         features = torch.relu(self.stem_norm(self.stem((images - 0.5) / 0.5)))
-        return self.head(self.blocks(features).mean((2, 3)))
+        logits: Tensor = self.head(self.blocks(features).mean((2, 3)))
+        return logits

@@ -1,0 +1,184 @@
+"""Warnings when the gradient lies: signs that an adversary failed for another reason than robustness.
+
+`probe` asks a model before a run, `warnings` reads a run's predictions. What they look for is in Athalye, Carlini
+and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .attacks.base import Batch, Logits, checked
+from .attacks.losses import slope
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ATHALYE = "Athalye, Carlini and Wagner 2018, arXiv:1802.00420"
+CARLINI = "Carlini et al. 2019, arXiv:1902.06705"
+DISTILLATION = "Carlini and Wagner 2016, arXiv:1607.04311"
+
+_DIFFERENT = 1e-3  # of the logits' spread: far above what another order of summation does
+_SATURATED = -math.log(2**-24)  # margin beyond which the best class has probability one in float32
+_FEW = 0.05  # share of images below which a zero gradient is an accident
+_MISSED = 0.02, 5  # share and number of images that a black box must fool beyond the gradient attacks
+_SIGMAS = 3.0  # of chance that a difference in accuracy must exceed
+
+_SINGLE_STEP = ("fgsm", "fgm")
+_ITERATED = ("pgd", "pgd-linf", "apgd-ce", "apgd-dlr", "fmn")
+
+
+def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
+    """What a model's answers and gradients say about attacks on it, before any is run.
+
+    Parameters
+    ----------
+    model : callable
+        Float images in [0, 1] to logits.
+    images : Tensor, shape-(N, C, H, W)
+        Some 50 are enough.
+    labels : Tensor, shape-(N,), int64
+
+    Returns
+    -------
+    list of str
+        One line for each finding, with the paper that explains it; empty for a model without any.
+
+    Raises
+    ------
+    ModelError
+        The model answers with something else than finite logits.
+    """
+    with torch.no_grad():
+        first, second = (checked(model(images), len(images)).clone() for _ in range(2))
+    return [*_random(first, second), *_saturated(first), *_gradients(Batch(images, labels, model=model))]
+
+
+def _random(first: Tensor, second: Tensor) -> Iterator[str]:
+    if (first - second).abs().max() > _DIFFERENT * first.std():
+        flipped = int((first.argmax(1) != second.argmax(1)).sum())
+        yield (
+            f"the model answers differently when asked twice (another class for {flipped} of {len(first)} images): "
+            "attack its mean answer, for example with pgd:eot=10, or put it in eval mode if that is dropout "
+            f"({ATHALYE}, on expectation over transformations)"
+        )
+
+
+def _saturated(logits: Tensor) -> Iterator[str]:
+    first, second = logits.topk(2).values.double().T
+    certain = int((first - second > _SATURATED).sum())
+    if certain > len(logits) / 2:
+        yield (
+            f"the logits saturate: the softmax is one to float precision for {certain} of {len(logits)} images, so the "
+            f"cross-entropy's gradient drowns in rounding; trust apgd-dlr, which no scaling changes ({DISTILLATION})"
+        )
+
+
+def _gradients(batch: Batch) -> Iterator[str]:
+    try:
+        gradient = slope(batch, batch.images).gradient
+    except ModelError as error:
+        yield f"{error} ({ATHALYE}, on shattered gradients)"
+        return
+    zero = int((~gradient.flatten(1).any(1)).sum())
+    if zero > _FEW * len(gradient):
+        yield (
+            f"the gradient is exactly zero for {zero} of {len(gradient)} images, as behind rounding or saturation: "
+            f"fgsm, pgd and apgd-ce cannot move there; trust square-attack instead ({ATHALYE}, on shattered gradients)"
+        )
+
+
+def warnings(
+    predictions: pd.DataFrame, *, adversaries: Sequence[str], black_box: Sequence[str] = ("square-attack",)
+) -> list[str]:
+    """What a run's predictions say about the attacks of that run.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns `model`, `attack`, `ruler`, `seed`, `snr_db`, `image`, `label`, `prediction`.
+    adversaries : sequence of str
+        Which attacks, by their spec strings, had the SNR as budget; the others but `clean` and `worst` are noise.
+    black_box : sequence of str
+        Which adversaries used no gradient of the model: its answers only, or another model's gradient. Spec
+        strings, or names that those begin with.
+
+    Returns
+    -------
+    list of str
+        One line for each finding, beginning with the model; empty where nothing is odd.
+    """
+    found = []
+    rows = predictions[~predictions["attack"].isin(("clean", "worst")) & (predictions["ruler"] == "realised")]
+    for model, own in rows.groupby("model", sort=False):
+        # Seeds repeat what an image shows: the first is enough, and pairs with attacks that have only that.
+        own = own[own["seed"] == own.groupby("attack")["seed"].transform("min")]
+        fooled = (own["prediction"] != own["label"]).groupby([own["attack"], own["snr_db"], own["image"]]).first()
+        table = fooled.unstack("attack")
+        single = [name for name in table if _name(name) in _SINGLE_STEP]
+        iterated = [name for name in table if _name(name) in _ITERATED]
+        blind = [name for name in table if name not in adversaries or {name, _name(name)} & set(black_box)]
+        lines = [
+            *_overtaken(table, single, iterated),
+            *_missed(table, blind, iterated),
+            *_floor(table, iterated, own["label"].nunique()),
+        ]
+        found += [f"{model}: {line}" for line in lines]
+    return found
+
+
+def _overtaken(table: pd.DataFrame, single: list[str], iterated: list[str]) -> Iterator[str]:
+    for one in single:
+        # One step in L2 may well beat many in L-infinity, at the same power.
+        for many in (name for name in iterated if one != "fgm" or _name(name) != "pgd-linf"):
+            pairs = table[[one, many]].dropna().astype(bool)
+            ahead = (pairs[one] & ~pairs[many]).groupby("snr_db").sum()
+            behind = (pairs[many] & ~pairs[one]).groupby("snr_db").sum()
+            excess = (ahead - behind - _SIGMAS * (ahead + behind) ** 0.5)[ahead > behind]
+            if len(excess) and excess.max() >= 0:
+                snr_db = excess.idxmax()
+                yield (
+                    f"{one} is stronger than {many}: at {snr_db:g} dB it fools {ahead[snr_db]} images that {many} "
+                    f"misses, and misses {behind[snr_db]} that {many} fools; the gradient leads astray after one "
+                    f"step ({ATHALYE}, section 3.1)"
+                )
+
+
+def _missed(table: pd.DataFrame, blind: list[str], iterated: list[str]) -> Iterator[str]:
+    share, number = _MISSED
+    for name in blind if iterated else ():
+        pairs = table[[name, *iterated]].dropna().astype(bool)
+        missed = (pairs[name] & ~pairs[iterated].any(axis=1)).groupby("snr_db").agg(["sum", "count"])
+        odd = missed[(missed["sum"] >= number) & (missed["sum"] >= share * missed["count"])]
+        if len(odd):
+            snr_db = odd["sum"].idxmax()
+            yield (
+                f"{name}, which sees no gradient, fools {odd['sum'][snr_db]} of {odd['count'][snr_db]} images at "
+                f"{snr_db:g} dB that {', '.join(iterated)} do not: the gradient is masked, read `worst` instead "
+                f"({ATHALYE}, section 3.1; {CARLINI})"
+            )
+
+
+def _floor(table: pd.DataFrame, iterated: list[str], classes: int) -> Iterator[str]:
+    pairs = table[iterated].dropna().astype(bool)
+    lowest = pairs.index.get_level_values("snr_db").min() if iterated and len(pairs) else math.inf
+    if lowest > 0:
+        return
+    right = ~pairs.xs(lowest, level="snr_db").any(axis=1)
+    chance = 1 / classes
+    if right.mean() > chance + _SIGMAS * math.sqrt(chance * (1 - chance) / len(right)):
+        yield (
+            f"accuracy does not fall: at {lowest:g} dB the budget suffices to turn every image black, yet "
+            f"{right.mean():.0%} of {len(right)} stay right under {', '.join(iterated)}; the attack fails, "
+            f"the model need not be robust ({CARLINI}, on unbounded attacks)"
+        )
+
+
+def _name(spec: str) -> str:
+    return spec.partition(":")[0]

@@ -1,0 +1,110 @@
+"""A finished run: its predictions, and everything that is derived from them without the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from .claims import Claim, judge
+from .doubts import doubts
+from .score import Scores, score
+from .store import RunInfo, read_info, read_predictions
+from .worst import WORST, add_worst
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder.
+
+    Attributes
+    ----------
+    info : RunInfo
+        What was run, on what, with every version and hash.
+    predictions : DataFrame
+        One row for every image, attack, ruler, seed and SNR.
+    curves, thresholds, gains : DataFrame
+        See `score`.
+    """
+
+    info: RunInfo
+    predictions: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run's folder; nothing in it is executed.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        RunFolderError
+            No run, one that is not finished, or a corrupt one: where is named.
+        """
+        path = Path(folder)
+        return cls(read_info(path), read_predictions(path).to_pandas())
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """The predictions, and those of `worst` where several adversaries ran over the grid."""
+        rivals = [entry.spec for entry in self.info.suite.attacks if entry.adversary and not entry.at_radius]
+        return _with_worst(self.predictions, rivals) if len(rivals) > 1 else self.predictions
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Everything that is derived from the predictions."""
+        return score(self.scored, classes=self.info.data.classes)
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Accuracy and drop with intervals, by model, attack, ruler and SNR."""
+        return self.scores.curves
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """SNR at which accuracy crosses its level, and the jamming gain, with intervals."""
+        return self.scores.thresholds
+
+    @property
+    def gains(self) -> pd.DataFrame:
+        """Robustness gains between models in dB, with intervals."""
+        return self.scores.gains
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """The paper's claims, judged on this run."""
+        fitted = {
+            (attack, float(snr_db)): whole
+            for by_attack in self.info.facts.values()  # the same for all models: impulses ask none
+            for attack, facts in by_attack.items()
+            for snr_db, whole in facts.get("impulses", {}).items()
+        }
+        values = math.prod(self.info.data.shape)
+        return judge(self.scores, whole_impulses=fitted, adversaries=self.adversaries, pixel_values=values)
+
+    @property
+    def adversaries(self) -> set[str]:
+        """Spec strings of the run's adversaries, and `worst`, the per-image worst case of several."""
+        return {entry.spec for entry in self.info.suite.attacks if entry.adversary} | {WORST}
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What should make its reader doubt, one line each."""
+        return doubts(self)
+
+
+def _with_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataFrame:
+    worst = add_worst(predictions, adversaries)
+    # One dtype: columns of text would cost a large run several times its memory.
+    attacks = pd.CategoricalDtype([*predictions["attack"].astype("category").cat.categories, WORST])
+    return pd.concat([frame.astype({"attack": attacks}) for frame in (predictions, worst)], ignore_index=True)
