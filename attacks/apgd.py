@@ -24,9 +24,9 @@ _RISING = 0.75  # share of steps that must raise the loss, or else the step is h
 class AutoGradient(Adversary):
     """Auto-PGD on the cross-entropy (Croce and Hein 2020).
 
-    Along the grid each budget starts from where the smaller one ended, drawn out to the larger ball; the
-    smallest budget, and further restarts, start from a random point of the sphere. An image drops out once it is
-    fooled.
+    It starts from a random point of the sphere; the second restart, if there is one, from where the next smaller
+    budget of the grid ended, drawn out to the larger ball. (As the only start that is a trap on a robust model,
+    whose best noise of one size leads to no good noise of another.) An image drops out once it is fooled.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class AutoGradient(Adversary):
         """First iterate that fools the model, else the one of largest margin, see `Adversary.perturb`."""
         best, best_margin = batch.images.clone(), torch.full_like(budget_db, -torch.inf)
         for restart in range(self.restarts):
-            begin = _begin(batch, budget_db, start[:, restart], warm=restart == 0)
+            begin = _begin(batch, budget_db, start[:, restart], warm=restart == 1)
             for goal in self.goals(batch, begin):
                 left = (best_margin <= 0).nonzero().flatten()
                 for rows, candidates, margin in self._ascend(batch, budget_db, begin, goal, left):
