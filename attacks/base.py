@@ -396,6 +396,7 @@ def checked(logits: Any, count: int) -> Tensor:
     bad = int((~logits.isfinite()).any(1).sum())
     if bad:
         raise ModelError(
-            f"the model returned NaN or infinite logits for {bad} of {count} images; check the weights and --mean, --std"
+            f"the model returned NaN or infinite logits for {bad} of {count} images; "
+            "check the weights, and --mean and --std"
         )
     return logits

@@ -24,9 +24,9 @@ from art.estimators import BaseEstimator
 from torch import Tensor
 
 from ..errors import UsageError
-from .adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.budget_art import Array, Range, treatment, wrap
 from .base import Noise
-from .budget_art import Array, Range, treatment, wrap
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise
 

@@ -26,9 +26,9 @@ from foolbox.models import Model
 from torch import Tensor
 
 from ..errors import UsageError
-from .adapting import at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.adapting import at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.budget_foolbox import Range, T, subset, treatment, wrap
 from .base import Noise
-from .budget_foolbox import Range, T, subset, treatment, wrap
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torchattacks.attack import Attack
 
 from ..errors import UsageError
-from .adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.budget_torchattacks import treatment, wrap
 from .base import Noise
-from .budget_torchattacks import treatment, wrap
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise
 

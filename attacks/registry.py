@@ -92,7 +92,7 @@ def parse(spec: str | Attack) -> Attack:
     given = dict(_pairs(spec, rest))
     library, _, attack = name.partition(".")
     if attack and library in LIBRARIES:
-        from .foreign import from_spec
+        from .adapters.foreign import from_spec
 
         return from_spec(library, attack, given)
     cls, fixed = _find(name)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from .judgement import adversarial_claims, adversaries_of, alpha_claims, robust_claims, shape_claims
 from .score import Scores
+from .statistics.worst import WORST
 from .store import write_text
 from .verdict import Claim
-from .worst import WORST
 
 __all__ = ["Claim", "judge", "table", "write"]
 

@@ -54,7 +54,7 @@ def cli() -> None:
               "attacks`. Instead of the default suite, or added to the one named.")  # fmt: skip
 @click.option("--snr", metavar="GRID", help="FIRST:LAST:STEP or a list, dB. Default: the suite's, usually 0:50:5.")
 @click.option("--eps-l2", multiple=True, metavar="EPS", help="Run adversaries also at this L2 radius, such as 0.5.")
-@click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this L-infinity radius: 8/255.")
+@click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this Linf radius: 8/255.")
 @click.option("--ruler", "rulers", multiple=True, metavar="NAME", help="realised, dispersion or geometric.")
 @click.option("--bits", type=click.IntRange(1, 16), metavar="N", help="Round disturbed images as an N-bit file would.")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Use N images, balanced over the classes.")

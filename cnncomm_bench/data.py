@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import sources
-from .arrays import Arrays
-from .classmap import permutation_warning, relabel
-from .decode import resized
 from .errors import DataError, UsageError
 from .files import listed, shown
-from .listings import Listing
+from .pictures import sources
+from .pictures.arrays import Arrays
+from .pictures.classmap import permutation_warning, relabel
+from .pictures.decode import resized
+from .pictures.listings import Listing
+from .pictures.reading import read_listing
 from .preprocessing import Preprocessing
-from .reading import read_listing
 
 if TYPE_CHECKING:
     from .models import Model

@@ -9,9 +9,9 @@ from pathlib import Path
 from . import plots, report
 from .claims import write as write_claims
 from .data import Images
-from .decibels import as_text
 from .models import Model
 from .run import Run
+from .statistics.decibels import as_text
 from .store import write_text
 
 

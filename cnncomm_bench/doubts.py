@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import diagnostics
-from .classmap import permutation_warning
+from .pictures.classmap import permutation_warning
 
 if TYPE_CHECKING:
     from .run import Run
@@ -79,5 +79,5 @@ def _unreached(run: Run) -> Iterator[str]:
         where = ", ".join(f"{db:g}" for db in np.sort(curves.snr_db.unique()))
         yield (
             f"some images saturate before their noise has the power asked for, at {where} dB; most under "
-            f"{worst.attack} at {worst.snr_db:g} dB: {worst.unreached} of {worst.images} (column unreached of curves.csv)"
+            f"{worst.attack} at {worst.snr_db:g} dB: {worst.unreached} of {worst.images} (see curves.csv)"
         )

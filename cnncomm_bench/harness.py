@@ -92,7 +92,7 @@ def evaluate(
     >>> images, labels, _ = bundled.images()
     >>> run = evaluate(bundled.load("standard"), images[:100], labels[:100], attacks=["gaussian"], snr_db=[0, 30])
     >>> run.curves.snr_db.tolist()
-    [0.0, 30.0, inf]
+    [inf, 0.0, 30.0]
     """
     pixels, target = _as_pixels(images), np.asarray(labels).astype(np.int64)
     suite = suites.build(
@@ -110,7 +110,15 @@ def evaluate(
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         entry = Model(name, model, 0, None, None, True, "", Preprocessing())
         return execute(
-            [entry], data, suite, folder, seeds=[seed], batch_size=batch_size, device=chosen, quiet=True, derived=bool(out)
+            [entry],
+            data,
+            suite,
+            folder,
+            seeds=[seed],
+            batch_size=batch_size,
+            device=chosen,
+            quiet=True,
+            derived=bool(out),
         )
 
 

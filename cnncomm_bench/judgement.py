@@ -9,15 +9,15 @@ import numpy as np
 
 from .attacks import parse
 from .attacks.stable import StableNoise
-from .decibels import format_gain
 from .errors import BenchError
-from .gains import gain
 from .score import Scores
-from .statistics import Floats
-from .tally import Curve, Mask, Tally
-from .thresholds import difference, estimate
+from .statistics.decibels import format_gain
+from .statistics.gains import gain
+from .statistics.intervals import Floats
+from .statistics.tally import Curve, Mask, Tally
+from .statistics.thresholds import difference, estimate
+from .statistics.worst import WORST
 from .verdict import STATEMENTS, UNKNOWN, Claim, Interval, bootstrapped, decide
-from .worst import WORST
 
 MIN_IMAGES = 50
 MIN_IMPULSES = 10

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import leaderboard_entry
+from .board import entry as leaderboard_entry
+from .board.add import entries_of
+from .board.entry import Entry
+from .board.page import Links, html, markdown
+from .board.rank import Board, boards
 from .errors import RunFolderError
 from .files import shown
-from .leaderboard_add import entries_of
-from .leaderboard_entry import Entry
-from .leaderboard_page import Links, html, markdown
-from .leaderboard_rank import Board, boards
 from .run import Run
 from .store import write_text
 
@@ -136,7 +136,7 @@ def verify_file(path: Path, **options: Any) -> tuple[list[str], bool]:
     BenchError
         The entry, the model or the images cannot be opened.
     """
-    from .leaderboard_verify import verify  # models and data sets are opened by nothing else here
+    from .board.verify import verify  # models and data sets are opened by nothing else here
 
     found = verify(leaderboard_entry.read(path), **options)
     name = shown(path)

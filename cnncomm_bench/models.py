@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import architectures, fitting, formats, hubs, programs
-from .architectures import Architecture
+from .checkpoints import architectures, fitting, formats, hubs, programs
+from .checkpoints.architectures import Architecture
+from .checkpoints.probe import logits_of, probe
 from .errors import ModelError, UsageError
 from .files import one_line, sha256_of, shown
 from .preprocessing import Preprocessing, beside, for_channels, imagenet, overridden
-from .probe import logits_of, probe
 
 __all__ = ["Model", "Normalised", "Preprocessing", "open_model"]
 

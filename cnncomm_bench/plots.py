@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import snr
 from .errors import RunFolderError
+from .statistics.worst import WORST
 from .store import write_atomically
-from .worst import WORST
 
 if TYPE_CHECKING:
     import pandas as pd

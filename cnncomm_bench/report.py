@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import captions, chart, gallery, sections
-from .classwise import by_class
+from .pages import captions, chart, gallery, sections
+from .pages.classwise import by_class
 from .store import write_text
 
 if TYPE_CHECKING:

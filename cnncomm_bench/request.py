@@ -97,13 +97,13 @@ def prepare(
         What is wrong, and what to type instead.
     """
     radii = [f"l2={eps}" for eps in eps_l2] + [f"linf={eps}" for eps in eps_linf]
-    chosen_suite = choose_suite(suite, attacks, snr, rulers, radii)  # first, since a typing error there is cheapest to tell
+    chosen_suite = choose_suite(
+        suite, attacks, snr, rulers, radii
+    )  # first, since a typing error there is cheapest to tell
     where = pick_device(device)
     if batch_size != "auto" and not batch_size.isdigit():
         raise UsageError(f"--batch-size {batch_size!r}: expected a number, or auto")
-    opened = [
-        open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=where) for spec in models
-    ]
+    opened = [open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=where) for spec in models]
     first = opened[0]
     for other in opened[1:]:
         if (other.classes, other.channels, other.size) != (first.classes, first.channels, first.size):
@@ -187,7 +187,9 @@ def _distinct(models: Sequence[Model]) -> list[Model]:
     """Models under names that differ: the same file stem in two folders gets its number."""
     names = [model.name for model in models]
     return [
-        replace(model, name=f"{model.name}#{names[: place + 1].count(model.name)}") if names.count(model.name) > 1 else model
+        replace(model, name=f"{model.name}#{names[: place + 1].count(model.name)}")
+        if names.count(model.name) > 1
+        else model
         for place, model in enumerate(models)
     ]
 

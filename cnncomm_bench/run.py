@@ -13,8 +13,8 @@ import pandas as pd
 from .claims import Claim, judge
 from .doubts import doubts
 from .score import Scores, score
+from .statistics.worst import WORST, add_worst
 from .store import RunInfo, read_info, read_predictions
-from .worst import WORST, add_worst
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .decibels import as_text, format_db, format_gain, parse_db
-from .gains import GAIN_COLUMNS, THRESHOLD_COLUMNS, gains, thresholds
-from .information import information_rate
-from .statistics import effective_trials, paired_difference, quantiles, wilson
-from .tally import Curve, Tally
-from .worst import add_worst
+from .statistics.decibels import as_text, format_db, format_gain, parse_db
+from .statistics.gains import GAIN_COLUMNS, THRESHOLD_COLUMNS, gains, thresholds
+from .statistics.information import information_rate
+from .statistics.intervals import effective_trials, paired_difference, quantiles, wilson
+from .statistics.tally import Curve, Tally
+from .statistics.worst import add_worst
 
 __all__ = [
     "CURVE_COLUMNS",

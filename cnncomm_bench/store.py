@@ -43,7 +43,7 @@ PREDICTIONS = pa.schema(
 
 
 class ModelInfo(BaseModel):
-    """A model of a run: name, SHA-256 of its file, how images are prepared for it, what speaks against its gradients."""
+    """A model of a run: its file's SHA-256, how images are prepared for it, what speaks against its gradients."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,9 +97,7 @@ class RunInfo(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The parts that decide the predictions."""
         data = self.data.model_dump(mode="json", include={"sha256", "images", "classes"})
-        models = [
-            model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models
-        ]
+        models = [model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models]
         suite = self.suite.model_dump(mode="json", exclude={"title"})
         return {"models": models, "data": data, **suite, "seeds": self.seeds, "bits": self.bits}
 
@@ -168,7 +166,9 @@ class Store:
             return []
         return [index for index in range(self.cells) if not self._part(index).exists()]
 
-    def write_cell(self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float) -> None:
+    def write_cell(
+        self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float
+    ) -> None:
         """Store a finished cell.
 
         Parameters
@@ -232,7 +232,9 @@ class Store:
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise RunFolderError(f"{path} is corrupt and was removed: run the same command again, it goes on") from error
+            raise RunFolderError(
+                f"{path} is corrupt and was removed: run the same command again, it goes on"
+            ) from error
 
     def _part(self, index: int) -> Path:
         return self._parts / f"{index:06d}.parquet"

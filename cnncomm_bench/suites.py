@@ -112,7 +112,7 @@ class Suite(BaseModel):
             if ruler not in RULERS:
                 raise UsageError(f"no ruler is called {ruler!r}; " + nearest(ruler, RULERS))
         if not rulers:
-            raise UsageError("a suite needs a ruler, for example rulers = [\"realised\"]")
+            raise UsageError('a suite needs a ruler, for example rulers = ["realised"]')
         return tuple(dict.fromkeys(rulers))
 
     @field_validator("attacks")

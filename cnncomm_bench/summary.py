@@ -13,10 +13,10 @@ from . import suites
 from .attacks import available, parse
 from .attacks.registry import LIBRARIES, parameters
 from .claims import table
-from .decibels import format_db, format_gain
 from .errors import UsageError
 from .request import Request
 from .run import Run
+from .statistics.decibels import format_db, format_gain
 
 _SHOWN_SNRS = (10.0, 20.0, 30.0)
 
@@ -40,7 +40,9 @@ def before(request: Request) -> str:
     lines += [f"        {note}" for note in data.notes]
     lines.append(f"attacks {', '.join(entry.spec for entry in request.suite.attacks)}")
     grid = request.suite.snr_db
-    lines.append(f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(request.suite.rulers)}")
+    lines.append(
+        f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(request.suite.rulers)}"
+    )
     predictions = sum(cell.forwards for cell in plan)
     lines.append(f"work    {predictions:,} predictions in {len(plan)} cells on {request.device}")
     lines.append(f"out     {request.folder}")
@@ -193,7 +195,9 @@ def attacks() -> str:
             }
         )
     for library in LIBRARIES:
-        rows.append({"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"any attack of {library}, its own"})
+        rows.append(
+            {"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"any attack of {library}, its own"}
+        )
     known = [{"suite": name, "": suites.load(name).title} for name in suites.names()]
     return f"{tabulate(rows, headers='keys')}\n\n{tabulate(known, headers='keys')}"
 
@@ -202,9 +206,7 @@ def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:
     curve = curves[(curves.attack == threshold.attack) & (curves.ruler == threshold.ruler)]
     grid = (float(curve.snr_db.min()), float(curve.snr_db.max()))
     drops = {
-        f"drop at {db:g} dB": f"{value:.3f}"
-        for db in _SHOWN_SNRS
-        for value in curve.loc[curve.snr_db == db, "drop"]
+        f"drop at {db:g} dB": f"{value:.3f}" for db in _SHOWN_SNRS for value in curve.loc[curve.snr_db == db, "drop"]
     }
     return {
         "attack": _named(threshold.attack, threshold.ruler, run),

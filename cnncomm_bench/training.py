@@ -91,9 +91,7 @@ def train(
     """
     generator = torch.Generator().manual_seed(seed)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.SGD(
-        model.parameters(), lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
+    optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
     steps = epochs * -(-len(images) // batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=steps)
     with tqdm(total=steps, desc=title, unit="step", mininterval=2) as progress:

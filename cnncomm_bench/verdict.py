@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from .statistics import Floats, quantiles
+from .statistics.intervals import Floats, quantiles
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 Interval = tuple[float, float, float]

@@ -82,7 +82,10 @@ def test_rulers_stand_beside_each_other(capsys):
 
 
 def test_seeds_are_all_run(capsys):
-    assert call(capsys, *SMALL, "--attack", "gaussian", "--attack", "fgsm", "--seed", 1, "--seed", 2, "--out", "run")[0] == 0
+    assert (
+        call(capsys, *SMALL, "--attack", "gaussian", "--attack", "fgsm", "--seed", 1, "--seed", 2, "--out", "run")[0]
+        == 0
+    )
     seeds = Run.open("run").predictions.groupby("attack", observed=True).seed.unique()
     assert set(seeds["gaussian"]) == {1, 2}
     assert set(seeds["fgsm"]) == {1}  # it draws nothing: another seed would say the same
@@ -154,7 +157,9 @@ def test_a_folder_a_class_and_a_wrong_normalisation(capsys, tmp_path):
         folder = tmp_path / "data" / f"{labels[index]}-{classes[labels[index]].replace('/', '-')}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(images[index, 0]).save(folder / f"{index}.png")
-    code, out, _ = call(capsys, "--model", "bundled:standard", "--data", "data", "--attack", "gaussian", "--snr", "20", "--out", "run")
+    code, out, _ = call(
+        capsys, "--model", "bundled:standard", "--data", "data", "--attack", "gaussian", "--snr", "20", "--out", "run"
+    )
     assert code == 0
     assert "near chance" not in out
     code, out, _ = call(capsys, "--model", "bundled:standard", "--data", "data", "--attack", "gaussian", "--snr", "20",
@@ -201,6 +206,8 @@ def test_runs_that_cannot_be_compared(capsys):
 def test_labels_in_another_order_are_told(capsys, tmp_path):
     images, labels, _ = bundled.images()
     np.savez(tmp_path / "permuted.npz", x=images[::10], y=(labels[::10] + 3) % 10)
-    _, out, _ = call(capsys, "--model", "bundled:standard", "--data", "permuted.npz", "--attack", "gaussian", "--snr", "20")
+    _, out, _ = call(
+        capsys, "--model", "bundled:standard", "--data", "permuted.npz", "--attack", "gaussian", "--snr", "20"
+    )
     assert "labels look permuted" in out
     assert "--classes" in out

@@ -21,9 +21,9 @@ from torch import nn
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench.attacks import for_art, parse
+from cnncomm_bench.attacks.adapters.foreign import AsModule
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.for_art import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
-from cnncomm_bench.attacks.foreign import AsModule
 from cnncomm_bench.errors import BenchError, UsageError
 
 OURS = {

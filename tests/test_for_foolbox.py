@@ -281,7 +281,7 @@ def test_wrong_specs(spec: str, says: str) -> None:
 
 
 def test_without_foolbox_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cnncomm_bench.attacks.budget_foolbox")
+    monkeypatch.delitem(sys.modules, "cnncomm_bench.attacks.adapters.budget_foolbox")
     monkeypatch.setitem(sys.modules, "foolbox", None)
     with pytest.raises(UsageError, match=r"pip install 'cnncomm-bench\[foolbox\]'"):
         parse("foolbox.L2PGD")

@@ -15,7 +15,8 @@ from cnncomm_bench.errors import UsageError
 
 torchattacks = pytest.importorskip("torchattacks")
 
-from cnncomm_bench.attacks import budget_torchattacks, for_torchattacks  # noqa: E402
+from cnncomm_bench.attacks import for_torchattacks  # noqa: E402
+from cnncomm_bench.attacks.adapters import budget_torchattacks  # noqa: E402
 from cnncomm_bench.attacks.for_torchattacks import AlphaStableNoise, FixedSNR, ShapedImpulseNoise  # noqa: E402
 
 OURS = {

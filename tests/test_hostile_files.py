@@ -24,10 +24,10 @@ from PIL import Image
 from torch import nn
 
 from cnncomm_bench.data import open_images
-from cnncomm_bench.decode import UnreadableImage, read_image
-from cnncomm_bench.download import extract
 from cnncomm_bench.errors import BenchError, DataError, ModelError
 from cnncomm_bench.models import open_model
+from cnncomm_bench.pictures.decode import UnreadableImage, read_image
+from cnncomm_bench.pictures.download import extract
 
 NET = """
 from torch import nn
@@ -331,8 +331,8 @@ def test_npz_bomb_and_claims(tmp_path):
         (struct.pack(">4I", 0x803, 4, 5, 5) + bytes(50), "holds 50 of the 100 bytes that its header says"),
         (struct.pack(">4I", 0x803, 4, 5, 5) + bytes(150), "holds more than the 100 bytes"),
         (struct.pack(">4I", 0x803, 2**31, 2**15, 2**15), "claims 2147483648 x 32768 x 32768 bytes in 16: refused"),
-        (gzip.compress(struct.pack(">4I", 0x803, 9000, 1000, 1000)), "claims .*: refused"),
-        (gzip.compress(struct.pack(">4I", 0x803, 4, 5, 5) + bytes(100))[:-12], "is cut off or damaged"),
+        (gzip.compress(struct.pack(">4I", 0x803, 9000, 1000, 1000), mtime=0), "claims .*: refused"),
+        (gzip.compress(struct.pack(">4I", 0x803, 4, 5, 5) + bytes(100), mtime=0)[:-12], "is cut off or damaged"),
         (b"\0\0\x08\x03\0\0", "is cut off or damaged"),
     ],
 )
@@ -436,7 +436,7 @@ def samples() -> dict[str, bytes]:
     kept("d.npz", lambda f: np.savez(f, x=np.zeros((4, 5, 5), np.uint8), y=np.arange(4)))
     kept("c.npz", lambda f: np.savez_compressed(f, x=np.zeros((4, 5, 5), np.uint8), y=np.arange(4)))
     files["images-idx3-ubyte"] = struct.pack(">4I", 0x803, 4, 5, 5) + bytes(100)
-    files["images-idx3-ubyte.gz"] = gzip.compress(files["images-idx3-ubyte"])
+    files["images-idx3-ubyte.gz"] = gzip.compress(files["images-idx3-ubyte"], mtime=0)
     files["d.csv"] = b"path,label\na.png,0\nb.png,1\n"
     picture = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
     for ending in ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP"):

@@ -56,7 +56,9 @@ def test_footprints_are_shapes():
 def test_first_impulse_has_its_footprint(shape):
     """On grey images far from saturation the loudest single impulse is the footprint itself, clipped by the border."""
     clean = torch.full((20, 1, 31, 31), 0.5)
-    (disturbed,) = over(f"impulse-{shape}:size=4", clean, torch.tensor([10 * torch.log10(torch.tensor(961 / 4.0)).item()]))
+    (disturbed,) = over(
+        f"impulse-{shape}:size=4", clean, torch.tensor([10 * torch.log10(torch.tensor(961 / 4.0)).item()])
+    )
     size = sum(last - first + 1 for _, first, last in footprint(shape, 4))
     for image in disturbed.images:
         assert 1 <= int((image != 0.5).sum()) <= 2 * size

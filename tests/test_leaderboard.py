@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from cnncomm_bench import cli, evaluate, leaderboard, leaderboard_entry
+from cnncomm_bench import cli, evaluate, leaderboard
+from cnncomm_bench.board import entry as leaderboard_entry
+from cnncomm_bench.board.add import entries_of, portable
+from cnncomm_bench.board.page import html, markdown
+from cnncomm_bench.board.rank import boards, difference, rank
+from cnncomm_bench.board.verify import verify
 from cnncomm_bench.errors import DataError, RunFolderError, UsageError
-from cnncomm_bench.leaderboard_add import entries_of, portable
-from cnncomm_bench.leaderboard_page import html, markdown
-from cnncomm_bench.leaderboard_rank import boards, difference, rank
-from cnncomm_bench.leaderboard_verify import verify
 
 HISTORIC = Path(__file__).parent / "historic"
 LEADERBOARDS = Path(__file__).parents[1] / "leaderboards"

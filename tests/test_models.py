@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from cnncomm_bench.architectures import find, from_file_name
+from cnncomm_bench.checkpoints.architectures import find, from_file_name
 from cnncomm_bench.errors import ModelError, UsageError
 from cnncomm_bench.files import sha256_of
 from cnncomm_bench.models import Model, open_model

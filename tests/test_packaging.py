@@ -47,9 +47,13 @@ def test_the_wheel_is_whole_and_imports_from_elsewhere(copy, tmp_path, link):
     assert not [name for name in names if name.startswith(("attacks/", "tests/", "examples/"))]
 
     wheel.extractall(tmp_path / "site")
-    code = "import cnncomm_bench.attacks as a, cnncomm_bench.suites as s; print(a.parse('cauchy').spec, s.names(), a.__file__)"
+    code = "from cnncomm_bench import attacks, suites; print(attacks.parse('cauchy').spec, suites.names(), attacks.__file__)"
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
     )
     assert told.stdout.startswith("cauchy"), told.stderr
     assert str(tmp_path / "site") in told.stdout

@@ -12,7 +12,9 @@ from cnncomm_bench.request import choose_suite
 GRID = torch.tensor([20.0])
 
 
-@pytest.mark.parametrize("spec", [f"{name}@l2=0.5" for name in ("pgd:steps=5", "fgm", "apgd-ce:steps=5", "square-attack")])
+@pytest.mark.parametrize(
+    "spec", [f"{name}@l2=0.5" for name in ("pgd:steps=5", "fgm", "apgd-ce:steps=5", "square-attack")]
+)
 def test_every_image_has_the_l2_radius(spec, pictures, linear):
     labels = linear(pictures).argmax(1)
     (disturbed,) = parse(spec).over(Batch(pictures, labels, model=linear), GRID)

@@ -12,16 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncomm_bench import captions, chart, gallery, report, sections, snr, suites
+from cnncomm_bench import report, snr, suites
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.classwise import by_class
 from cnncomm_bench.data import Images
 from cnncomm_bench.derived import derive
 from cnncomm_bench.harness import execute
 from cnncomm_bench.models import Model
+from cnncomm_bench.pages import captions, chart, gallery, sections
+from cnncomm_bench.pages.classwise import by_class
 from cnncomm_bench.preprocessing import Preprocessing
 from cnncomm_bench.run import Run
-from cnncomm_bench.tally import Tally
+from cnncomm_bench.statistics.tally import Tally
 
 HOSTILE = '</script><script>alert("x")</script>|`'
 

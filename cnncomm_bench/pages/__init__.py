@@ -1,0 +1,1 @@
+"""What `report` is made of: the chart's data, tables, the gallery and its captions."""

@@ -1,0 +1,1 @@
+"""What `score` is made of: intervals, thresholds, gains, information; arrays and predictions in, numbers out."""
