@@ -13,7 +13,8 @@ from torch import Tensor
 from .. import snr
 from ..errors import UsageError
 from ..streams import Digests
-from .base import Adversary, Batch, checked
+from .answers import checked
+from .base import Adversary, Batch
 from .losses import Loss, Slope, ball_points, column, dlr, log_odds, margins, nearest, slope, targeted_dlr, unit
 
 _MOMENTUM = 0.75  # weight of a new step; the rest is the last move

@@ -8,7 +8,7 @@ caller who wants a single SNR (`attack(images, snr_db=20)`) all take the same wa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, final
 
@@ -16,12 +16,9 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import ModelError, UsageError
+from ..errors import UsageError
 from ..streams import Digests, digests
-from .passes import Counted
-
-Logits = Callable[[Tensor], Tensor]
-"""A model: float images in [0, 1] of shape-(N, C, H, W) to logits of shape-(N, K)."""
+from .answers import Counted, Logits, predict
 
 
 @dataclass(frozen=True)
@@ -345,58 +342,3 @@ def smallest_first(budgets_db: Tensor) -> list[int]:
     """
     order: list[int] = budgets_db.mean(1).argsort(descending=True).tolist()
     return order
-
-
-def predict(model: Logits, images: Tensor) -> Tensor:
-    """Class that a model gives each image.
-
-    Parameters
-    ----------
-    model : callable
-    images : Tensor, shape-(N, C, H, W)
-
-    Returns
-    -------
-    Tensor, shape-(N,), int64
-
-    Raises
-    ------
-    ModelError
-        The model answers with something else than finite logits of shape-(N, K).
-    """
-    with torch.inference_mode():
-        predictions = checked(model(images), len(images)).argmax(1)
-    return predictions.clone()
-
-
-def checked(logits: Any, count: int) -> Tensor:
-    """A model's answer, refused where it is no batch of finite logits.
-
-    Parameters
-    ----------
-    logits : Any
-    count : int
-        N, how many images were asked about.
-
-    Returns
-    -------
-    Tensor, shape-(N, K)
-
-    Raises
-    ------
-    ModelError
-    """
-    if not isinstance(logits, Tensor):
-        raise ModelError(f"the model returned a {type(logits).__name__}, expected a tensor of logits")
-    if logits.ndim != 2 or len(logits) != count or logits.shape[1] < 2:
-        raise ModelError(
-            f"the model returned shape {tuple(logits.shape)} for {count} images, "
-            f"expected logits of shape ({count}, classes), at least two classes"
-        )
-    bad = int((~logits.isfinite()).any(1).sum())
-    if bad:
-        raise ModelError(
-            f"the model returned NaN or infinite logits for {bad} of {count} images; "
-            "check the weights, and --mean and --std"
-        )
-    return logits

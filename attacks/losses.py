@@ -12,7 +12,8 @@ from torch import Tensor
 from .. import snr
 from ..errors import ModelError, UsageError
 from ..streams import Digests, generators
-from .base import Batch, checked
+from .answers import checked
+from .base import Batch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits, shape-(N, K), and labels, shape-(N,), to losses, shape-(N,); larger is further from the label."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from .base import Adversary, Batch, Disturbed, predict, smallest_first
+from .answers import predict
+from .base import Adversary, Batch, Disturbed, smallest_first
 
 _ROUNDING = 1e-6  # relative; float32 images on a budget's boundary may exceed it by that
 

@@ -15,10 +15,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from .atomic import write_text
 from .judgement import adversarial_claims, adversaries_of, alpha_claims, robust_claims, shape_claims
 from .score import Scores
 from .statistics.worst import WORST
-from .store import write_text
 from .verdict import Claim
 
 __all__ = ["Claim", "judge", "table", "write"]

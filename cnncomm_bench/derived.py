@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import plots, report
+from .atomic import write_text
 from .claims import write as write_claims
 from .data import Images
 from .models import Model
 from .run import Run
 from .statistics.decibels import as_text
-from .store import write_text
 
 
 def derive(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .attacks.base import Batch, Logits, checked
+from .attacks.answers import Logits, checked
+from .attacks.base import Batch
 from .attacks.losses import slope
 from .errors import ModelError
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from . import suites
 from .attacks import parse
-from .attacks.base import Attack, Logits, checked
+from .attacks.answers import Logits, checked
+from .attacks.base import Attack
 from .data import Images
 from .derived import derive
 from .diagnostics import probe
@@ -28,7 +29,8 @@ from .models import Model
 from .preprocessing import Preprocessing
 from .progress import Progress
 from .run import Run
-from .store import DataInfo, ModelInfo, RunInfo, Store
+from .schema import DataInfo, ModelInfo, RunInfo
+from .store import Store
 from .suites import Suite
 from .sweep import Pixels, Sweep, auto_batch_size, median_norm, plan
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .atomic import write_text
 from .board import entry as leaderboard_entry
 from .board.add import entries_of
 from .board.entry import Entry
@@ -18,7 +19,6 @@ from .board.rank import Board, boards
 from .errors import RunFolderError
 from .files import shown
 from .run import Run
-from .store import write_text
 
 _PAGES: dict[str, Callable[[list[Board], Links], str]] = {"README.md": markdown, "index.html": html}
 

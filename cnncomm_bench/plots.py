@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import snr
+from .atomic import write_atomically
 from .errors import RunFolderError
 from .statistics.worst import WORST
-from .store import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd

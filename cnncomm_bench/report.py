@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .atomic import write_text
 from .pages import captions, chart, gallery, sections
 from .pages.classwise import by_class
-from .store import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

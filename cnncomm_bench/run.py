@@ -12,9 +12,10 @@ import pandas as pd
 
 from .claims import Claim, judge
 from .doubts import doubts
+from .schema import RunInfo
 from .score import Scores, score
 from .statistics.worst import WORST, add_worst
-from .store import RunInfo, read_info, read_predictions
+from .store import read_info, read_predictions
 
 
 @dataclass(frozen=True)

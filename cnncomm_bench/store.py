@@ -8,23 +8,21 @@ whole; and a folder is written by one process at a time.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from .atomic import write_atomically, write_text
 from .errors import RunFolderError
-from .suites import Suite
-
-SCHEMA_VERSION: Literal[1] = 1
+from .schema import RunInfo
 
 PREDICTIONS = pa.schema(
     [
@@ -40,66 +38,6 @@ PREDICTIONS = pa.schema(
         ("reached", pa.bool_()),
     ]
 )
-
-
-class ModelInfo(BaseModel):
-    """A model of a run: its file's SHA-256, how images are prepared for it, what speaks against its gradients."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    sha256: str = ""
-    source: str = ""
-    preprocessing: dict[str, Any] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list)
-    findings: list[str] = Field(default_factory=list)
-
-
-class DataInfo(BaseModel):
-    """The images of a run: name, SHA-256 of pixels and labels, and what was left out."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    sha256: str
-    images: int
-    shape: list[int]
-    classes: int
-    class_names: list[str] = Field(default_factory=list)
-    labelled: bool = True
-    median_norm: float = 1.0
-    left_out: dict[str, list[int]] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list)
-
-
-class RunInfo(BaseModel):
-    """What `run.json` holds; `facts` are means over images, by model, attack, fact and SNR.
-
-    Everything up to `bits` decides the predictions: a folder is resumed only where all of it agrees.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    models: list[ModelInfo]
-    data: DataInfo
-    suite: Suite
-    seeds: list[int]
-    bits: int | None = None
-    batch_size: int = 0
-    device: str = "cpu"
-    command: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
-    finished: bool = False
-    seconds: dict[str, float] = Field(default_factory=dict)
-    facts: dict[str, dict[str, dict[str, dict[str, float]]]] = Field(default_factory=dict)
-
-    def identity(self) -> dict[str, Any]:
-        """The parts that decide the predictions."""
-        data = self.data.model_dump(mode="json", include={"sha256", "images", "classes"})
-        models = [model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models]
-        suite = self.suite.model_dump(mode="json", exclude={"title"})
-        return {"models": models, "data": data, **suite, "seeds": self.seeds, "bits": self.bits}
 
 
 class Store:
@@ -320,49 +258,6 @@ def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
         store.info.finished = True
         store.save_info()
         store.merge()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place, sync and rename it: at any moment `path` is absent, the old file or the new.
-
-    Parameters
-    ----------
-    path : Path
-    write : callable
-        Writes the content to the path it is given.
-
-    Raises
-    ------
-    RunFolderError
-        The disk is full, or the folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.partial{path.suffix}")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFolderError(
-            f"{path} cannot be written: {error.strerror or error}; what is stored so far is kept, "
-            "the same command goes on from there"
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and the rename is durable enough
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> Sequence[str]:

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from . import snr
-from .attacks.base import Attack, Batch, Disturbed, Logits, Noise, predict
+from .attacks.answers import Logits, predict
+from .attacks.base import Attack, Batch, Disturbed, Noise
 from .attacks.radius import AtRadius
 from .data import balanced_subset
 from .errors import DataError

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from cnncomm_bench import bundled
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import predict
+from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.bundled.network import SmallResNet
 from cnncomm_bench.training import at_snr, train
 

@@ -6,8 +6,9 @@ from torch import nn
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench.attacks import parse
+from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.attacks.apgd import _begin, _checkpoints
-from cnncomm_bench.attacks.base import Batch, predict
+from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.losses import dlr, log_odds, targeted_dlr
 from cnncomm_bench.errors import UsageError
 from cnncomm_bench.torchvision_compat import import_torchvision

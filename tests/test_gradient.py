@@ -6,7 +6,8 @@ from torch import nn
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, predict
+from cnncomm_bench.attacks.answers import predict
+from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.losses import nearest, slope
 from cnncomm_bench.errors import ModelError, UsageError
 from cnncomm_bench.torchvision_compat import import_torchvision

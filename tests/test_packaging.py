@@ -47,7 +47,7 @@ def test_the_wheel_is_whole_and_imports_from_elsewhere(copy, tmp_path, link):
     assert not [name for name in names if name.startswith(("attacks/", "tests/", "examples/"))]
 
     wheel.extractall(tmp_path / "site")
-    code = "from cnncomm_bench import attacks, suites; print(attacks.parse('cauchy').spec, suites.names(), attacks.__file__)"
+    code = "from cnncomm_bench import attacks as a, suites as s; print(a.parse('cauchy').spec, s.names(), a.__file__)"
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from ...errors import BenchError, UsageError, nearest
 from ...streams import digests
-from ..base import Adversary, Attack, Batch, Disturbed, Logits, predict
+from ..answers import Logits, predict
+from ..base import Adversary, Attack, Batch, Disturbed
 from ..minimum import MinimumNorm
 from .adapting import Foreign, Kind, at_budget
 

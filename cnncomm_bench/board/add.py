@@ -16,10 +16,10 @@ import pandas as pd
 from .. import suites
 from ..errors import DataError
 from ..run import Run
+from ..schema import ModelInfo
 from ..score import leaderboard_score
 from ..statistics.intervals import Floats, quantiles
 from ..statistics.tally import CLEAN
-from ..store import ModelInfo
 from .entry import (
     AttackRecord,
     CellRecord,

@@ -16,8 +16,9 @@ from ..files import shown
 from ..harness import pick_device
 from ..models import Model, open_model
 from ..progress import Progress
+from ..schema import DataInfo, ModelInfo, RunInfo
 from ..statistics.tally import CLEAN
-from ..store import DataInfo, ModelInfo, RunInfo, Store
+from ..store import Store
 from ..sweep import Cell, Pixels, Sweep, plan
 from .add import parameters
 from .entry import CellRecord, Entry

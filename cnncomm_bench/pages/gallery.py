@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from .. import snr
-from ..attacks.base import Batch, predict
+from ..atomic import write_text
+from ..attacks.answers import predict
+from ..attacks.base import Batch
 from ..errors import BenchError
 from ..statistics.tally import CLEAN
-from ..store import write_text
 from ..sweep import Pixels
 
 if TYPE_CHECKING:
