@@ -13,6 +13,7 @@ In `art.attacks.evasion.AutoAttack(attacks=[...])` an attack's images count only
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, get_args
 
 import art.attacks.evasion
@@ -47,8 +48,9 @@ class _RandomNoise(EvasionAttack):  # type: ignore[misc]
         self._call = 0
         self.set_params(**parameters)
 
+    @abstractmethod
     def _noise(self) -> Noise:
-        raise NotImplementedError
+        """Our own noise of these parameters."""
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -105,8 +106,9 @@ class _RandomNoise(FixedEpsilonAttack):  # type: ignore[misc]
         self._low = 0.0
         check_parameters(0.0, self.ruler, seed, fresh, self._noise().rulers)
 
+    @abstractmethod
     def _noise(self) -> Noise:
-        raise NotImplementedError
+        """Our own noise of these parameters."""
 
     @property
     def distance(self) -> RelativeL2:

@@ -9,6 +9,7 @@ the image in [0, 1].
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import get_args
 
 import torch
@@ -35,8 +36,9 @@ class _RandomNoise(Attack):  # type: ignore[misc]
         self.supported_mode = ["default"]
         self._call = 0
 
+    @abstractmethod
     def _noise(self) -> Noise:
-        raise NotImplementedError
+        """Our own noise of these parameters."""
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Noisy images; called through the attack itself.
