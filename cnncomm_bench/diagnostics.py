@@ -120,6 +120,10 @@ def warnings(
     for model, own in rows.groupby("model", sort=False):
         # Seeds repeat what an image shows: the first is enough, and pairs with attacks that have only that.
         own = own[own["seed"] == own.groupby("attack")["seed"].transform("min")]
+        # Every finding compares with an adversary, which often ran on few of the images.
+        own = own[own["image"].isin(own.loc[own["attack"].isin(adversaries), "image"].unique())]
+        if own.empty:
+            continue
         fooled = (own["prediction"] != own["label"]).groupby([own["attack"], own["snr_db"], own["image"]]).first()
         table = fooled.unstack("attack")
         single = [name for name in table if _name(name) in _SINGLE_STEP]

@@ -28,11 +28,13 @@ def doubts(run: Run) -> list[str]:
     list of str
     """
     rivals = [entry.spec for entry in run.info.suite.attacks if entry.adversary and not entry.at_radius]
+    at_radius = [entry.spec for entry in run.info.suite.attacks if entry.at_radius]
+    over_grid = run.predictions[~run.predictions["attack"].isin(at_radius)] if at_radius else run.predictions
     return [
         *_near_chance(run),
         *_permuted(run),
         *(f"{model.name}: {finding}" for model in run.info.models for finding in model.findings),
-        *diagnostics.warnings(run.predictions, adversaries=rivals),
+        *diagnostics.warnings(over_grid, adversaries=rivals),
         *_unperturbed(run),
         *_left_out(run),
         *_unreached(run),
