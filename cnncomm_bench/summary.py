@@ -94,7 +94,7 @@ def thresholds_table(run: Run) -> str:
         parts.append(
             f"{model}: clean {what} {clean.accuracy:.3f} [{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] "
             f"on {clean.images} images; threshold: the SNR at which {what} is {level:.3f}\n\n"
-            + tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", "left", "right", "right", "left"))
+            + tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", "left", "right", "left", "right"))
         )
     values = math.prod(run.info.data.shape)
     yardstick = 10 * math.log10(values)
@@ -124,7 +124,7 @@ def radii_table(run: Run) -> str:
             "images": str(row.images),
             "robust accuracy": f"{row.accuracy:.3f}",
             "95 %": f"[{row.accuracy_low:.3f}, {row.accuracy_high:.3f}]",
-            "SNR of the images": f"{row.snr_min:.1f} to {row.snr_max:.1f} dB",
+            "SNR of the images": _range(run.predictions, row.model, row.attack),
         }
         for row in curves.itertuples()
     ]
@@ -212,6 +212,7 @@ def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:
         "attack": _named(threshold.attack, threshold.ruler, run),
         "images": str(int(curve.images.max())),
         "threshold": format_db(threshold.threshold_db, grid),
+        "as radius": _radius(threshold.threshold_db, threshold.attack, run),
         "jamming gain": format_gain(threshold.jamming_gain_db, threshold.gain_low, threshold.gain_high),
         "95 %": _interval(threshold.gain_low, threshold.gain_high),
         **drops,
@@ -224,6 +225,24 @@ def _named(attack: str, ruler: str, run: Run) -> str:
     if run.info.suite.rulers != ("realised",):
         notes.append(ruler)
     return f"{attack} ({', '.join(notes)})" if notes else attack
+
+
+def _radius(snr_db: float, attack: str, run: Run) -> str:
+    """A threshold in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign."""
+    if not math.isfinite(snr_db):
+        return ""
+    l2 = run.info.data.median_norm * 10 ** (-snr_db / 20)
+    families = {entry.spec: entry.family for entry in run.info.suite.attacks}
+    if families.get(attack) not in ("fgsm", "pgd-linf"):
+        return f"L2 {l2:.3g}"
+    return f"L2 {l2:.3g}, Linf {l2 / math.sqrt(math.prod(run.info.data.shape)):.2g}"
+
+
+def _range(predictions: pd.DataFrame, model: str, attack: str) -> str:
+    """Smallest and largest realised SNR of the images that were disturbed; those wrong unharmed were not."""
+    own = predictions[(predictions.model == model) & (predictions.attack == attack)].realised_snr_db
+    disturbed = own[own < math.inf]
+    return f"{disturbed.min():.1f} to {disturbed.max():.1f} dB" if len(disturbed) else ""
 
 
 def _passes(model: str, attack: str, run: Run) -> str:

@@ -211,3 +211,12 @@ def test_labels_in_another_order_are_told(capsys, tmp_path):
     )
     assert "labels look permuted" in out
     assert "--classes" in out
+
+
+def test_radii_of_the_literature(capsys):
+    arguments = ["--model", "bundled:standard", "--samples", "30", "--snr", "20", "--attack", "pgd:steps=3"]
+    code, out, err = call(capsys, *arguments, "--attack", "pgd-linf:steps=3", "--eps-l2", "0.5", "--eps-linf", "8/255")
+    assert code == 0, err
+    (row,) = [line for line in out.splitlines() if line.startswith("pgd:steps=3@l2=0.5")]
+    assert "inf" not in row
+    assert "pgd-linf:steps=3@linf=0.0313725" in out
