@@ -39,7 +39,7 @@ class FastMinimumNorm(MinimumNorm):
     family: ClassVar[str] = "fmn"
 
     steps: int = 50
-    gamma: float = 0.05
+    gamma: float = 0.1
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 < self.gamma < 1:

@@ -46,8 +46,9 @@ def test_as_strong_as_foolbox(name, radius):
     assert (ours.predictions == labels).double().mean() <= known + 0.005
 
 
-def test_one_run_bounds_the_whole_curve_for_a_quarter_of_pgds_passes():
-    model, images, labels = real("standard", 50)
+@pytest.mark.parametrize("name", ["standard", "adversarial"])
+def test_one_run_bounds_the_whole_curve_for_a_quarter_of_pgds_passes(name):
+    model, images, labels = real(name, 50)
     curves, passes = {}, {}
     for spec in ("fmn", "pgd:steps=50"):
         curve, passes[spec] = torch.empty(len(GRID)), 0.0
