@@ -12,6 +12,7 @@ from torch import Tensor
 from .. import snr
 from .answers import predict
 from .base import Adversary, Batch, Disturbed, smallest_first
+from .projection import seen_along
 
 _ROUNDING = 1e-6  # relative; float32 images on a budget's boundary may exceed it by that
 
@@ -47,22 +48,24 @@ class MinimumNorm(Adversary):
 
     @final
     def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Disturbed]:
-        """Answer every budget from one run, see `Adversary.walk`."""
+        """Answer every budget from one run, see `Adversary.walk`; its facts are those of `projection.seen_along`."""
         model, labels, clean = batch.model, batch.labels, batch.images
         assert model is not None
         assert labels is not None
         unharmed = predict(model, clean)
         smallest, predictions = clean, unharmed
-        right = (unharmed == labels).nonzero().flatten()
-        if len(right):
-            found = self.minimise(batch.rows(right), None if start is None else start[right])
-            smallest = clean.index_copy(0, right, found)
-            predictions = unharmed.index_copy(0, right, predict(model, found))
+        right = unharmed == labels
+        rows = right.nonzero().flatten()
+        if len(rows):
+            found = self.minimise(batch.rows(rows), None if start is None else start[rows])
+            smallest = clean.index_copy(0, rows, found)
+            predictions = unharmed.index_copy(0, rows, predict(model, found))
+        seen = list(seen_along(batch, smallest, right, budgets_db))
         for step in smallest_first(budgets_db):
             allowed = _allowed(clean, smallest, budgets_db[step])
             images = torch.where(allowed[:, None, None, None], smallest, clean)
             answers = torch.where(allowed, predictions, unharmed)
-            yield Disturbed(step, images, torch.ones_like(allowed), answers)
+            yield Disturbed(step, images, torch.ones_like(allowed), answers, seen[step])
 
 
 def _allowed(clean: Tensor, disturbed: Tensor, budget_db: Tensor) -> Tensor:

@@ -39,7 +39,12 @@ def derive(run: Run, folder: Path, *, data: Images | None = None, models: Sequen
     about = run.info.data
     title = f"{about.name}: accuracy drop against SNR"
     figure = plots.plot_curves(
-        run.curves, run.adversaries, title=title, norm=about.median_norm, values=math.prod(about.shape)
+        run.curves,
+        run.adversaries,
+        title=title,
+        norm=about.median_norm,
+        values=math.prod(about.shape),
+        sign_attacks=run.sign_attacks,
     )
     plots.save(figure, folder, "curves")
     report.write(run, folder, data=data, models=models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,15 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-def plot_curves(curves: pd.DataFrame, adversaries: set[str], *, title: str, norm: float, values: int) -> Figure:
+def plot_curves(
+    curves: pd.DataFrame,
+    adversaries: set[str],
+    *,
+    title: str,
+    norm: float,
+    values: int,
+    sign_attacks: Collection[str] = (),
+) -> Figure:
     """Accuracy drop against SNR, a column of panels for each model: noise above, adversaries below.
 
     Parameters
@@ -35,6 +44,8 @@ def plot_curves(curves: pd.DataFrame, adversaries: set[str], *, title: str, norm
         Median L2 norm of the images, for the axis of radii.
     values : int
         How many pixel values an image has.
+    sign_attacks : collection of str
+        Adversaries that have an L-infinity radius too: where one is drawn, it stands on the axis of radii.
 
     Returns
     -------
@@ -44,6 +55,7 @@ def plot_curves(curves: pd.DataFrame, adversaries: set[str], *, title: str, norm
 
     disturbed = curves[curves.attack != "clean"]
     models = list(dict.fromkeys(curves.model))
+    signs = bool(disturbed.attack.isin(sign_attacks).any())
     kinds = [
         (kind, part)
         for kind, part in (
@@ -61,7 +73,7 @@ def plot_curves(curves: pd.DataFrame, adversaries: set[str], *, title: str, norm
             for place, line in enumerate(lines):
                 chosen = (part.model == model) & (part.attack == line[0]) & (part.ruler == line[1])
                 _curve(axes, part[chosen], place, _label(line, disturbed))
-            _dress(axes, norm, values, first_row=first, last_row=last)
+            _dress(axes, norm, values, signs=signs, first_row=first, last_row=last)
             if first:
                 axes.set_title(f"{model} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
         row[0].set_ylabel(f"accuracy drop\n({kind})")
@@ -105,7 +117,7 @@ def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     axes.fill_between(curve.snr_db, curve.drop_low, curve.drop_high, color=colour, alpha=0.15, lw=0)
 
 
-def _dress(axes: Axes, norm: float, values: int, *, first_row: bool, last_row: bool) -> None:
+def _dress(axes: Axes, norm: float, values: int, *, signs: bool, first_row: bool, last_row: bool) -> None:
     rounding_db = snr.rounding_db(norm, values)
     axes.grid(alpha=0.25)
     axes.axhline(0, color="0.4", lw=0.8)
@@ -117,9 +129,15 @@ def _dress(axes: Axes, norm: float, values: int, *, first_row: bool, last_row: b
                       ha="right", va="top", fontsize=7.5, color="0.4")  # fmt: skip
     if first_row:
         radii = axes.secondary_xaxis("top")
-        radii.set_xlabel(f"L2 radius at the median norm, {norm:.3g}", fontsize=8)
+        also = ", and L∞ radius of attacks along the sign" if signs else ""
+        radii.set_xlabel(f"L2 radius at the median norm, {norm:.3g}{also}", fontsize=8)
         grid = range(0, 51, 10)
-        radii.set_xticks(grid, [f"{norm * 10 ** (-db / 20):.2g}" for db in grid], fontsize=8)
+        radii.set_xticks(grid, [_radii(norm * 10 ** (-db / 20), values, signs) for db in grid], fontsize=8)
+
+
+def _radii(l2: float, values: int, signs: bool) -> str:
+    levels = 255 * l2 / values**0.5
+    return f"{l2:.2g}" + (f"\n{levels:.{0 if levels > 10 else 1}f}/255" if signs else "")
 
 
 def _label(line: tuple[str, str], disturbed: pd.DataFrame) -> str:

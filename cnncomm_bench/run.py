@@ -98,6 +98,30 @@ class Run:
         """Spec strings of the run's adversaries, and `worst`, the per-image worst case of several."""
         return {entry.spec for entry in self.info.suite.attacks if entry.adversary} | {WORST}
 
+    @property
+    def sign_attacks(self) -> set[str]:
+        """Spec strings of the adversaries along the gradient's sign, whose budget is an L-infinity radius too."""
+        return {entry.spec for entry in self.info.suite.attacks if entry.family in ("fgsm", "pgd-linf")}
+
+    def radius(self, snr_db: float, attack: str) -> str:
+        """An SNR in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign.
+
+        Parameters
+        ----------
+        snr_db : float
+        attack : str
+
+        Returns
+        -------
+        str
+            Empty where the SNR is no finite number.
+        """
+        if not math.isfinite(snr_db):
+            return ""
+        l2 = self.info.data.median_norm * 10 ** (-snr_db / 20)
+        linf = f", Linf {l2 / math.sqrt(math.prod(self.info.data.shape)):.2g}" if attack in self.sign_attacks else ""
+        return f"L2 {l2:.3g}{linf}"
+
     @cached_property
     def warnings(self) -> list[str]:
         """What should make its reader doubt, one line each."""

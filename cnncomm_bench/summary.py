@@ -212,7 +212,7 @@ def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:
         "attack": _named(threshold.attack, threshold.ruler, run),
         "images": str(int(curve.images.max())),
         "threshold": format_db(threshold.threshold_db, grid),
-        "as radius": _radius(threshold.threshold_db, threshold.attack, run),
+        "as radius": run.radius(threshold.threshold_db, threshold.attack),
         "jamming gain": format_gain(threshold.jamming_gain_db, threshold.gain_low, threshold.gain_high),
         "95 %": _interval(threshold.gain_low, threshold.gain_high),
         **drops,
@@ -225,17 +225,6 @@ def _named(attack: str, ruler: str, run: Run) -> str:
     if run.info.suite.rulers != ("realised",):
         notes.append(ruler)
     return f"{attack} ({', '.join(notes)})" if notes else attack
-
-
-def _radius(snr_db: float, attack: str, run: Run) -> str:
-    """A threshold in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign."""
-    if not math.isfinite(snr_db):
-        return ""
-    l2 = run.info.data.median_norm * 10 ** (-snr_db / 20)
-    families = {entry.spec: entry.family for entry in run.info.suite.attacks}
-    if families.get(attack) not in ("fgsm", "pgd-linf"):
-        return f"L2 {l2:.3g}"
-    return f"L2 {l2:.3g}, Linf {l2 / math.sqrt(math.prod(run.info.data.shape)):.2g}"
 
 
 def _range(predictions: pd.DataFrame, model: str, attack: str) -> str:

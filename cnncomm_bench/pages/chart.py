@@ -65,6 +65,7 @@ def payload(run: Run) -> dict[str, Any]:
                 "attack": attacks.index(attack),
                 "ruler": rulers.index(ruler),
                 "images": int(curve["images"].max()),
+                "radius": [run.radius(db, attack) for db in curve["snr_db"]],
                 "snr": curve["snr_db"].tolist(),
                 "drop": _band(curve, "drop", "drop_low", "drop_high"),
                 "accuracy": _band(curve, "accuracy", "accuracy_low", "accuracy_high"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from .. import projection
 from ..claims import table
 from ..statistics.decibels import format_db, format_gain
 from ..statistics.information import capacity
@@ -53,6 +54,7 @@ def models(run: Run) -> list[Row]:
                 "white": white,
                 "best": best,
                 "yardstick": _yardstick(best, math.prod(run.info.data.shape)),
+                "projection": projection.sentence(run, str(model)),
                 "thresholds": rows,
                 "accuracies": [_accuracies(key, curve, run) for key, curve in _by_curve(curves)],
                 "information": _information(run, str(model)),
@@ -158,7 +160,6 @@ def _threshold(row: Any, curves: pd.DataFrame, run: Run) -> Row:
     first, last = float(curve["snr_db"].min()), float(curve["snr_db"].max())
     at, low, high = row.threshold_db, row.low, row.high
     ends = [format_db(end, (first, last)).removesuffix(" dB") for end in (low, high)]
-    radius = run.info.data.median_norm * 10 ** (-at / 20) if math.isfinite(at) else math.nan
     width = max(last - first, 1e-9)
     notes = {entry.spec: entry.note for entry in run.info.suite.attacks}
     notes[WORST] = "the worst of all adversaries, image by image"
@@ -173,7 +174,7 @@ def _threshold(row: Any, curves: pd.DataFrame, run: Run) -> Row:
         "threshold": format_db(at, (first, last)) or "none",
         "interval": f"{ends[0]} to {ends[1]}" if all(ends) else "",
         "places": [round(place, 1) for place in places] if len(places) == 3 else None,
-        "radius": f"{radius:.3g}" if math.isfinite(radius) else "",
+        "radius": run.radius(at, row.attack),
         "gain": format_gain(row.jamming_gain_db, row.gain_low, row.gain_high) or "unknown",
         "gain_interval": _interval(row.gain_low, row.gain_high, 1),
         "gain_db": (row.jamming_gain_db, row.gain_low, row.gain_high),

@@ -32,8 +32,8 @@
       type: "scatter", mode: "lines+markers", name: plain(names.join(", ")), x: curve.snr, y: value,
       line: { color: shade, width: 2, dash: run.models[curve.model].dash },
       marker: { color: shade, size: 8, symbol: attack.symbol + run.rulers[curve.ruler].fill },
-      customdata: curve.snr.map((db, i) => [low[i], high[i], run.norm * 10 ** (-db / 20), curve.images]),
-      hovertemplate: `<b>${names.map(plain).join("<br>")}</b><br>%{x} dB, L2 radius %{customdata[2]:.3g}<br>`
+      customdata: curve.snr.map((db, i) => [low[i], high[i], curve.radius[i], curve.images]),
+      hovertemplate: `<b>${names.map(plain).join("<br>")}</b><br>%{x} dB, %{customdata[2]}<br>`
         + `${TITLES[what]} %{y:.3f}<br>95 %: %{customdata[0]:.3f} to %{customdata[1]:.3f}<br>%{customdata[3]} images<extra></extra>`,
     };
   }
