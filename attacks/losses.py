@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import snr
+from .. import clipping, snr
 from ..errors import ModelError, UsageError
 from ..streams import Digests, generators
 from .answers import checked
@@ -199,8 +199,8 @@ def nearest(clean: Tensor, images: Tensor, budget_db: Tensor, bounds: snr.Bounds
     Tensor, shape-(N, C, H, W)
     """
     noise = images - clean
-    scale, _ = snr.scales(clean, noise, budget_db[None], bounds)
-    return snr.apply(clean, noise, scale[0].clamp(max=1), bounds)
+    wanted = snr.noise_power(clean, budget_db[None])[0]
+    return snr.apply(clean, noise, clipping.shrunk(clean.flatten(1), noise.flatten(1), wanted, bounds), bounds)
 
 
 def ball_points(keys: Digests, shape: tuple[int, ...], count: int, *, seed: int, family: str, call: int = 0) -> Tensor:

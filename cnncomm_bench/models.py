@@ -98,6 +98,10 @@ class Normalised(nn.Module):
         Tensor, shape-(N, K)
             Logits.
         """
+        if images.requires_grad and torch.is_grad_enabled():
+            images = images.view_as(images)
+            # Attacks flatten gradients, whatever the network's layout.
+            images.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
         return logits_of(self.network((images - self.mean) / self.std))
 
 
@@ -300,6 +304,8 @@ def _finish(
 
 def _frozen(network: nn.Module, device: str | torch.device) -> nn.Module:
     network.eval()
+    if torch.device(device).type == "cpu":  # where convolutions run up to 1.7 times faster in that layout
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for parameter in network.parameters():  # requires_grad_() of the module is refused by TorchScript
         parameter.requires_grad_(False)
     try:

@@ -5,14 +5,7 @@ All images are tensors of shape-(N, C, H, W). The SNR of an image is formula (1)
     SNR(dB) = 10 log10( sum(clean^2) / sum((clean - disturbed)^2) ),
 
 over all the pixel values of that image. The power of a disturbed image is what remains *after* clipping
-to valid pixels, so the scale of a noise realisation that meets an SNR is the root of
-
-    P(s) = sum_i min(s |n_i|, room_i)^2 = sum_i clean_i^2 / 10^(SNR/10),
-
-with `room_i` the distance from the clean pixel to the bound its noise points at. P grows monotonically and
-is quadratic in s between the scales t_i = room_i / |n_i| at which pixels saturate, so one sort of t gives the
-root for every SNR in closed form (the idea of clipping-aware rescaling, Rauber and Bethge 2020, for many
-targets at once).
+to valid pixels; `clipping` finds the scale of a noise realisation that meets an SNR.
 """
 
 from __future__ import annotations
@@ -23,12 +16,15 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from . import clipping
+
 Ruler = Literal["realised", "dispersion", "geometric"]
 RULERS: tuple[str, ...] = get_args(Ruler)
-Bounds = tuple[float, float]
+Bounds = clipping.Bounds
 
 # One row of temporaries is some 50 bytes a pixel value: chunks of this many values stay in cache and bound memory.
 _CHUNK = 1 << 18
+_RUN = 64
 # How far outside the bounds a clean pixel may lie: the round trip of a normalisation leaves values such as -3e-8.
 _SLACK = 1e-5
 _LARGEST = 1e38  # scales stay finite in float32, so that 0 * scale is 0
@@ -50,7 +46,12 @@ def power(images: Tensor) -> Tensor:
     ValueError
         An image holds NaN or an infinite value; its index is named.
     """
-    squares = images.flatten(1).to(torch.float64).square().sum(1)
+    flat = images.flatten(1)
+    values = (flat if flat.dtype == torch.float64 else flat.float()).square()
+    # Sums of 64 in the images' own dtype, and these in double: as good as doubles all the way, without their copy.
+    whole = values.shape[1] // _RUN
+    runs = values[:, : whole * _RUN].reshape(len(values), whole, _RUN).sum(2)
+    squares: Tensor = runs.sum(1, dtype=torch.float64) + values[:, whole * _RUN :].sum(1, dtype=torch.float64)
     _refuse(~torch.isfinite(squares), "holds NaN or infinite pixel values")
     return squares
 
@@ -80,7 +81,7 @@ def measure(clean: Tensor, disturbed: Tensor) -> Tensor:
     if clean.shape != disturbed.shape:
         raise ValueError(f"clean images of shape {tuple(clean.shape)}, disturbed {tuple(disturbed.shape)}")
     signal = _signal_power(clean)
-    noise = power(disturbed.to(torch.float64) - clean.to(torch.float64))
+    noise = power(disturbed - clean)
     return 10 * torch.log10(signal / noise)
 
 
@@ -140,7 +141,7 @@ def scales(
     rows = max(1, _CHUNK // max(1, flat.shape[1]))
     for start in range(0, len(flat), rows):
         part = slice(start, start + rows)
-        scale[:, part], reached[:, part] = _solve(flat[part], flat_direction[part], wanted[:, part], bounds)
+        scale[:, part], reached[:, part] = clipping.scales(flat[part], flat_direction[part], wanted[:, part], bounds)
     return scale, reached
 
 
@@ -294,34 +295,6 @@ def rounding_db(norm: float, values: int) -> float:
     float, dB
     """
     return 10 * math.log10(norm**2 / values * 12 * 255**2)
-
-
-def _solve(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
-    """Root of P(s) = wanted for a chunk of flat images, shape-(n, D), and targets of shape-(K, n)."""
-    low, high = bounds
-    size = direction.abs()
-    room = torch.where(direction > 0, high - clean, clean - low).clamp_(min=0)
-    order = torch.where(size > 0, room / size, math.inf).argsort(1)
-    size = size.gather(1, order).to(torch.float64)
-    room = torch.where(size > 0, room.gather(1, order), 0).to(torch.float64)
-    # Again in double: the root must not inherit float32's rounding of the ratio.
-    saturates_at = torch.where(size > 0, room / size, math.inf)
-
-    saturated = room.square().cumsum(1)  # power of the pixels up to and with i, all at their bound
-    # Power per squared scale of the pixels from i on, summed from the smallest: no cancellation under heavy tails.
-    free = torch.nn.functional.pad(size.square().flip(1).cumsum(1).flip(1), (0, 1))
-    at_breakpoint = saturated + saturates_at.square() * free[:, 1:]
-    # Pixels that never saturate give inf or NaN; ratios equal in float32 may be out of order by a rounding.
-    at_breakpoint = at_breakpoint.nan_to_num_(nan=math.inf).cummax(1).values
-
-    target = wanted.T.contiguous()
-    passed = torch.searchsorted(at_breakpoint, target)  # how many pixels are saturated at the root
-    below = torch.nn.functional.pad(saturated, (1, 0)).gather(1, passed)
-    root = ((target - below).clamp_(min=0) / free.gather(1, passed)).sqrt_()
-    reached = target <= saturated[:, -1:] * (1 + 1e-12)
-    all_saturated = torch.where(saturates_at < math.inf, saturates_at, 0).amax(1, keepdim=True)
-    root = torch.where(reached & root.isfinite(), root, all_saturated)
-    return root.T, reached.T
 
 
 def _signal_power(clean: Tensor) -> Tensor:
