@@ -123,7 +123,7 @@ def _about(board: Board) -> dict[str, Any]:
     title = min(shown(other.suite.title) for other in board.entries)
     families: dict[str, dict[str, list[str]]] = {"noise": {}, "adversary": {}}
     for attack in suite.attacks:
-        few = f" (on {attack.samples} images)" if attack.samples else ""
+        few = f" (on {attack.samples} images)" if attack.samples and attack.samples < data.images else ""
         families[attack.kind].setdefault(attack.family, []).append(shown(attack.spec) + few)
     grid = ", ".join(f"{db:g}" for db in suite.snr_db)
     rounding = f"; disturbed images rounded to {entry.bits} bits" if entry.bits else ""
