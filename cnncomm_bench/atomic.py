@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .errors import RunFolderError
 
+_PARTIAL = ".partial"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
@@ -28,7 +30,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     RunFolderError
         The disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.partial{path.suffix}")
+    temporary = path.with_name(f".{path.name}{_PARTIAL}{path.suffix}")
     try:
         write(temporary)
         with temporary.open("rb+") as file:
@@ -41,6 +43,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             f"{path} cannot be written: {error.strerror or error}; what is stored so far is kept, "
             "the same command goes on from there"
         ) from error
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell whether a file was being written when its process was killed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
+    return path.name.startswith(".") and _PARTIAL in path.suffixes
 
 
 def _sync_folder(folder: Path) -> None:

@@ -61,7 +61,10 @@ def cli() -> None:
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, metavar="N", help="Of the noise.")
 @click.option("--batch-size", default="auto", metavar="N", help="Images a forward pass takes.")
 @click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...")
-@click.option("--dry-run", is_flag=True, help="Say what would be run, and stop.")
+@click.option("--executor", default="serial", metavar="NAME", help="serial; ray, all of this machine; or "
+              "ray://HOST:PORT, a cluster.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be run, how long it would take and what it would need, "
+              "and stop.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the run goes. The same command "
               "goes on with a run that was cut off. Default: a folder under runs/.")  # fmt: skip
 def run(**options: Any) -> None:
@@ -72,9 +75,13 @@ def run(**options: Any) -> None:
     dry_run = options.pop("dry_run")
     prepared = request.prepare(models, **options)
     click.echo(summary.before(prepared))
-    if not dry_run:
-        finished = prepared.execute(command=shlex.join(["cnncomm-bench", *sys.argv[1:]]))
-        click.echo(summary.after(finished, prepared.folder))
+    if dry_run:
+        click.echo(summary.estimated(prepared))
+        return
+    finished = prepared.execute(command=_typed())
+    click.echo(summary.after(finished, prepared.folder))
+    if finished.info.failures:
+        raise BenchError(f"{len(finished.info.failures)} cells failed; the same command tries them again: {_typed()}")
 
 
 @cli.command()
@@ -179,8 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.format_message() + f" (see {error.ctx.command_path if error.ctx else 'cnncomm-bench'} --help)", 2)
     except click.ClickException as error:
         _fail(error.format_message(), 1)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("stopped; finished cells are stored, and the same command goes on from there", 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _fail(f"stopped; {error.__cause__ or 'nothing was stored yet'}; go on with: {_typed()}", 1)
+
+
+def _typed() -> str:
+    return shlex.join(["cnncomm-bench", *sys.argv[1:]])
 
 
 def _fail(message: str, code: int) -> None:

@@ -62,6 +62,8 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
             "seeds": sorted({seed for run in runs for seed in run.info.seeds}),
             "command": "; ".join(run.info.command for run in runs),
             "seconds": {},
+            "failures": [failure for run in runs for failure in run.info.failures],
+            "notes": [note for run in runs for note in run.info.notes],
             "facts": {model: facts for run in runs for model, facts in run.info.facts.items()},
         }
     )

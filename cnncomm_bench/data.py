@@ -12,12 +12,14 @@ import numpy as np
 
 from .errors import DataError, UsageError
 from .files import listed, shown
+from .frames import Frames, chunks
 from .pictures import sources
 from .pictures.arrays import Arrays
 from .pictures.classmap import permutation_warning, relabel
 from .pictures.decode import resized
 from .pictures.listings import Listing
 from .pictures.reading import read_listing
+from .pictures.room import filled
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Images:
     ----------
     name : str
         For tables: ``'flower_photos/val'``, ``'bundled:fashion-mnist'``.
-    images : ndarray of uint8, shape-(N, C, H, W)
-        Contiguous; may be mapped from a file.
+    images : Frames, shape-(N, C, H, W)
+        Of uint8: an array, which may be mapped from a file, or what answers like one.
     labels : ndarray of int64, shape-(N,), or None
         None: images without labels, scored by agreement with the clean predictions.
     class_names : tuple of str
@@ -54,7 +56,7 @@ class Images:
     """
 
     name: str
-    images: np.ndarray
+    images: Frames
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     sha256: str
@@ -252,7 +254,8 @@ def _check_classes(
 
 def _only(content: Listing | Arrays, kept: np.ndarray) -> Listing | Arrays:
     if isinstance(content, Arrays):
-        return Arrays(content.images[kept], None)
+        images = content.images
+        return Arrays(filled((images[i] for i in kept), (len(kept), *images.shape[1:])), None)
     return replace(content, files=[content.files[i] for i in kept], names=[content.names[i] for i in kept])
 
 
@@ -275,8 +278,8 @@ def _fitted(
 
 def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
-    for image in images:
-        digest.update(image.tobytes())
+    for chunk in chunks(images):
+        digest.update(np.ascontiguousarray(chunk).data)
     if labels is not None:
         digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()

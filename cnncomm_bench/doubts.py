@@ -12,6 +12,7 @@ from .pictures.classmap import permutation_warning
 
 if TYPE_CHECKING:
     from .run import Run
+    from .schema import Failure
 
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
 
@@ -31,6 +32,8 @@ def doubts(run: Run) -> list[str]:
     at_radius = [entry.spec for entry in run.info.suite.attacks if entry.at_radius]
     over_grid = run.predictions[~run.predictions["attack"].isin(at_radius)] if at_radius else run.predictions
     return [
+        *_failed(run),
+        *run.info.notes,
         *_near_chance(run),
         *_permuted(run),
         *(f"{model.name}: {finding}" for model in run.info.models for finding in model.findings),
@@ -39,6 +42,17 @@ def doubts(run: Run) -> list[str]:
         *_left_out(run),
         *_unreached(run),
     ]
+
+
+def _failed(run: Run) -> Iterator[str]:
+    """One line for each attack on each model, with the first reason, however many of its cells failed."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in run.info.failures:
+        groups.setdefault((failure.model, failure.attack), []).append(failure)
+    for (model, attack), failures in groups.items():
+        images = sum(failure.images for failure in failures)
+        cells = f"{len(failures)} cells, " if len(failures) > 1 else ""
+        yield f"{model}: {attack} failed and is scored without ({cells}{images} images): {failures[0].reason}"
 
 
 def _near_chance(run: Run) -> Iterator[str]:

@@ -33,6 +33,10 @@ class RunFolderError(BenchError):
     """A run's folder holds something else than what was asked to be written or read there."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a run; the message says what is stored."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Name the known words, and the one most like `word`.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import platform
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,30 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from . import suites
+from . import executors, suites
 from .attacks import parse
-from .attacks.answers import Logits, checked
+from .attacks.answers import Logits
 from .attacks.base import Attack
+from .cells import plan
 from .data import Images
 from .derived import derive
-from .diagnostics import probe
-from .errors import DataError, UsageError
+from .devices import auto_batch_size, pick_device
+from .errors import DataError, Interrupted, UsageError
+from .frames import Frames, chunks
 from .models import Model
+from .pixels import Pixels
 from .preprocessing import Preprocessing
-from .progress import Progress
+from .record import record
 from .run import Run
-from .schema import DataInfo, ModelInfo, RunInfo
 from .store import Store
 from .suites import Suite
-from .sweep import Pixels, Sweep, auto_batch_size, median_norm, plan
-
-_REPORTED = ("cnncomm-bench", "torch", "numpy", "scipy", "pandas", "pyarrow")
+from .sweep import Sweep
+from .work import complete
 
 
 def evaluate(
     model: Logits,
-    images: npt.NDArray[Any] | Tensor,
+    images: Frames | Tensor,
     labels: npt.NDArray[Any] | Tensor,
     *,
     attacks: Sequence[str | Attack],
@@ -59,7 +59,8 @@ def evaluate(
         Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K). Gradient attacks need torch's
         autograd to pass through it. A torch module is evaluated in eval mode, and left in the mode it was in.
     images : ndarray or Tensor, shape-(N, C, H, W)
-        uint8, or float in [0, 1].
+        uint8, or float in [0, 1]. Or anything that has a shape, a dtype and a length and answers `images[indices]`
+        with an array, such as images mapped from a file: only a few are asked for at a time.
     labels : ndarray or Tensor, shape-(N,)
     attacks : sequence of str or Attack
         Names, spec strings or attacks.
@@ -86,7 +87,12 @@ def evaluate(
     DataError
         Images and labels that do not fit each other or the model.
     ModelError
-        The model does not answer with finite logits.
+        The model does not answer with finite logits; or not one attack could be run: the first reason.
+
+    Warns
+    -----
+    RuntimeWarning
+        Some attacks failed; `Run.info.failures` says why.
 
     Examples
     --------
@@ -96,7 +102,7 @@ def evaluate(
     >>> run.curves.snr_db.tolist()
     [inf, 0.0, 30.0]
     """
-    pixels, target = _as_pixels(images), np.asarray(labels).astype(np.int64)
+    frames, target = _as_frames(images), np.asarray(labels).astype(np.int64)
     suite = suites.build(
         "evaluate",
         attacks=[parse(attack) for attack in attacks],
@@ -104,14 +110,13 @@ def evaluate(
         rulers=[ruler],
     )
     chosen = _device_of(model) if device == "auto" else pick_device(device)
-    digest = hashlib.sha256(pixels.tobytes() + target.tobytes()).hexdigest()
-    data = Images("images", pixels, target, (), digest, ())
+    data = Images("images", frames, target, (), _digest(frames, target), ())
     with contextlib.ExitStack() as stack:
         if isinstance(model, torch.nn.Module):
             stack.enter_context(_evaluating(model.to(chosen)))
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         entry = Model(name, model, 0, None, None, True, "", Preprocessing())
-        return execute(
+        run = execute(
             [entry],
             data,
             suite,
@@ -122,6 +127,9 @@ def evaluate(
             quiet=True,
             derived=bool(out),
         )
+    for failure in run.info.failures:
+        warnings.warn(str(failure), RuntimeWarning, stacklevel=2)
+    return run
 
 
 def execute(
@@ -134,6 +142,7 @@ def execute(
     bits: int | None = None,
     batch_size: int | str = "auto",
     device: str = "cpu",
+    executor: str = "serial",
     command: str = "",
     quiet: bool = False,
     derived: bool = True,
@@ -152,6 +161,8 @@ def execute(
         Round disturbed images as a file of that many bits would.
     batch_size : int or "auto"
     device : str
+    executor : str
+        Who computes: one of `executors.NAMES`.
     command : str
         What was typed, for the record.
     quiet : bool
@@ -167,44 +178,27 @@ def execute(
     ------
     BenchError
         See `evaluate`; and `RunFolderError` for a folder that holds something else.
+    Interrupted
+        Ctrl-C: says what is stored.
     """
+    executors.check(executor)
     pixels = Pixels.of(data.images, data.labels)
-    classes = _probe(models, data, device)
     size = auto_batch_size(data.images.shape[1:], device) if batch_size == "auto" else int(batch_size)
     if size < 1:
         raise UsageError(f"batch size {size}: expected at least 1, or auto")
     cells = plan(len(models), suite, pixels, seeds)
-    info = RunInfo(
-        models=[_model_info(model, _findings(model, pixels, suite, device)) for model in models],
-        data=DataInfo(
-            name=data.name,
-            sha256=data.sha256,
-            images=len(data.images),
-            shape=list(data.images.shape[1:]),
-            classes=classes,
-            class_names=list(data.class_names),
-            labelled=data.labels is not None,
-            median_norm=median_norm(pixels),
-            left_out=_left_out(pixels),
-            notes=list(data.notes),
-        ),
-        suite=suite,
-        seeds=list(seeds),
-        bits=bits,
-        batch_size=size,
-        device=device,
-        command=command,
-        versions=_versions(),
-    )
+    info = record(models, data, pixels, suite, seeds=seeds, bits=bits, batch_size=size, device=device, command=command)
     names = [model.name for model in models]
     sweep = Sweep([model.predict for model in models], names, pixels, batch_size=size, device=device, bits=bits)
     with Store(folder, info, len(cells)).writing() as store:
-        with Progress(names, [cells[index] for index in store.missing()], quiet=quiet) as progress:
-            sweep.run(cells, store, progress.advance)
-        store.merge()
-        run = Run.open(folder)
-        if derived:
-            derive(run, folder, data=data, models=models)
+        try:
+            complete(cells, sweep, store, executor=executor, quiet=quiet)
+            run = Run.open(folder)
+            if derived:
+                derive(run, folder, data=data, models=models)
+        except KeyboardInterrupt as error:
+            stored = len(cells) - len(store.missing())
+            raise Interrupted(f"{stored} of {len(cells)} cells are stored in {folder}") from error
     return run
 
 
@@ -229,32 +223,6 @@ def default_folder(models: Sequence[Model], data: Images, suite: Suite, **rest: 
     return Path("runs") / f"{readable[:80]}-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
 
 
-def pick_device(device: str) -> str:
-    """The device to run on; "auto" takes a GPU where there is one.
-
-    Parameters
-    ----------
-    device : str
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    UsageError
-        Torch knows no such device, or this machine has none.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {device!r} cannot be used: {reason}; try --device cpu") from error
-    return device
-
-
 @contextlib.contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode, and afterwards every part in the mode it was in."""
@@ -273,64 +241,23 @@ def _device_of(model: Logits) -> str:
     return pick_device("auto")
 
 
-def _findings(model: Model, pixels: Pixels, suite: Suite, device: str) -> list[str]:
-    """What speaks against trusting gradient attacks on a model, seen on some 50 images."""
-    if pixels.labels is None or not any(entry.adversary for entry in suite.attacks):
-        return []
-    some = pixels.keep[:: max(1, len(pixels.keep) // 50)][:50]
-    labels = torch.from_numpy(pixels.labels[some]).to(device)
-    return probe(model.predict, pixels.floats(some).to(device), labels)
+def _as_frames(images: Frames | Tensor) -> Frames:
+    """Images as they can be run; an array mapped from a file, or anything that is no array, stays where it is."""
+    held: Any = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
+    frames: Frames = held if hasattr(held, "shape") and hasattr(held, "dtype") else np.asarray(held)
+    if len(frames.shape) != 4 or not len(frames):
+        raise DataError(f"images of shape {tuple(frames.shape)}, expected (N, C, H, W)")
+    if frames.dtype == np.uint8:
+        return frames
+    for chunk in chunks(frames):
+        if not (np.isfinite(chunk).all() and chunk.min(initial=0) >= 0 and chunk.max(initial=0) <= 1):
+            raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for pixels of 0 to 255")
+    return frames if frames.dtype == np.float32 else np.asarray(frames, dtype=np.float32)
 
 
-def _probe(models: Sequence[Model], data: Images, device: str) -> int:
-    """Number of classes, told by the models' answers to one image."""
-    one = Pixels(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
-    found = {}
-    for model in models:
-        with torch.inference_mode():
-            found[model.name] = int(checked(model.predict(one), 1).shape[1])
-    if len(set(found.values())) > 1:
-        raise UsageError("models of different numbers of classes cannot be compared: " + ", ".join(
-            f"{name} has {classes}" for name, classes in found.items()))  # fmt: skip
-    classes = next(iter(found.values()))
-    if data.labels is not None and not (data.labels.min() >= 0 and data.labels.max() < classes):
-        raise DataError(
-            f"labels run from {data.labels.min()} to {data.labels.max()}, but {next(iter(found))} has {classes} classes"
-        )
-    return classes
-
-
-def _as_pixels(images: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
-    array = images.detach().cpu().numpy() if isinstance(images, Tensor) else np.asarray(images)
-    if array.ndim != 4 or not len(array):
-        raise DataError(f"images of shape {array.shape}, expected (N, C, H, W)")
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if not (np.isfinite(array).all() and array.min(initial=0) >= 0 and array.max(initial=0) <= 1):
-        raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for pixels of 0 to 255")
-    return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _model_info(model: Model, findings: list[str]) -> ModelInfo:
-    return ModelInfo(
-        name=model.name,
-        sha256=model.sha256,
-        preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
-        notes=list(model.notes),
-        findings=findings,
-    )
-
-
-def _left_out(pixels: Pixels) -> dict[str, list[int]]:
-    dark = np.setdiff1d(np.arange(len(pixels.images)), pixels.keep)
-    return {"zero power": dark.tolist()} if len(dark) else {}
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **dict(_installed())}
-
-
-def _installed() -> Iterator[tuple[str, str]]:
-    for name in _REPORTED:
-        with contextlib.suppress(PackageNotFoundError):
-            yield name, version(name)
+def _digest(frames: Frames, labels: npt.NDArray[np.int64]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks(frames):
+        digest.update(np.ascontiguousarray(chunk).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()

@@ -7,7 +7,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from .sweep import Cell
+from .cells import Cell
+from .cost import passes
 
 
 class Progress:
@@ -24,7 +25,7 @@ class Progress:
 
     def __init__(self, names: Sequence[str], cells: Sequence[Cell], *, quiet: bool = False) -> None:
         self._names = names
-        total = sum(cost(cell) * cell.forwards for cell in cells)
+        total = sum(passes(cell.attack).weight * cell.forwards for cell in cells)
         self._bar = tqdm(total=total, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
 
     def __enter__(self) -> Progress:
@@ -38,12 +39,4 @@ class Progress:
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
         self._bar.set_description(f"{self._names[cell.model]}: {cell.attack.spec}", refresh=False)
-        self._bar.update(images * cost(cell))
-
-
-def cost(cell: Cell) -> float:
-    """About how many forward passes an image costs at one SNR."""
-    if not cell.attack.needs_model:
-        return 1
-    # A step is a forward and a backward pass, the latter worth about two forward ones.
-    return 1 + 3 * getattr(cell.attack, "steps", 1) * getattr(cell.attack, "restarts", 1)
+        self._bar.update(images * passes(cell.attack).weight)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import suites
+from . import executors, suites
 from .attacks import parse
+from .cells import Cell, plan
 from .data import Images, check_labels, open_images
+from .devices import pick_device
 from .errors import UsageError
-from .harness import default_folder, execute, pick_device
+from .harness import default_folder, execute
 from .models import Model, open_model
+from .pixels import Pixels
 from .run import Run
 from .suites import Suite
-from .sweep import Cell, Pixels, plan
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Request:
     batch_size : int or "auto"
     device : str
     folder : Path
+    executor : str
     """
 
     models: tuple[Model, ...]
@@ -42,6 +45,7 @@ class Request:
     batch_size: int | str
     device: str
     folder: Path
+    executor: str = "serial"
 
     def plan(self) -> list[Cell]:
         """The cells that the run consists of."""
@@ -58,6 +62,7 @@ class Request:
             bits=self.bits,
             batch_size=self.batch_size,
             device=self.device,
+            executor=self.executor,
             command=command,
         )
 
@@ -83,6 +88,7 @@ def prepare(
     seeds: Sequence[int] = (),
     batch_size: str = "auto",
     device: str = "auto",
+    executor: str = "serial",
     out: Path | None = None,
 ) -> Request:
     """Open and check what the command line names; the parameters are its options.
@@ -100,6 +106,7 @@ def prepare(
     chosen_suite = choose_suite(
         suite, attacks, snr, rulers, radii
     )  # first, since a typing error there is cheapest to tell
+    executors.check(executor)
     where = pick_device(device)
     if batch_size != "auto" and not batch_size.isdigit():
         raise UsageError(f"--batch-size {batch_size!r}: expected a number, or auto")
@@ -124,7 +131,7 @@ def prepare(
     seeds = tuple(dict.fromkeys(seeds)) or (0,)
     batch: int | str = batch_size if batch_size == "auto" else int(batch_size)
     folder = out or default_folder(named, images, chosen_suite, seeds=seeds, bits=bits)
-    return Request(named, images, chosen_suite, seeds, bits, batch, where, folder)
+    return Request(named, images, chosen_suite, seeds, bits, batch, where, folder, executor)
 
 
 def choose_suite(

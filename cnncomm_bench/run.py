@@ -12,10 +12,11 @@ import pandas as pd
 
 from .claims import Claim, judge
 from .doubts import doubts
+from .errors import RunFolderError
+from .folder import read_info, read_predictions
 from .schema import RunInfo
 from .score import Scores, score
 from .statistics.worst import WORST, add_worst
-from .store import read_info, read_predictions
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,30 @@ class Run:
             No run, one that is not finished, or a corrupt one: where is named.
         """
         path = Path(folder)
-        return cls(read_info(path), read_predictions(path).to_pandas())
+        # Column by column, each given up once it is turned: the rows of a large run would not fit twice.
+        return cls(read_info(path), read_predictions(path).to_pandas(split_blocks=True, self_destruct=True))
 
     @cached_property
     def scored(self) -> pd.DataFrame:
         """The predictions, and those of `worst` where several adversaries ran over the grid."""
-        rivals = [entry.spec for entry in self.info.suite.attacks if entry.adversary and not entry.at_radius]
+        ran = set(self.predictions["attack"].unique())
+        over_grid = [entry for entry in self.info.suite.attacks if entry.adversary and not entry.at_radius]
+        rivals = [entry.spec for entry in over_grid if entry.spec in ran]
         return _with_worst(self.predictions, rivals) if len(rivals) > 1 else self.predictions
 
     @cached_property
     def scores(self) -> Scores:
-        """Everything that is derived from the predictions."""
-        return score(self.scored, classes=self.info.data.classes)
+        """Everything that is derived from the predictions.
+
+        Raises
+        ------
+        RunFolderError
+            The predictions contradict each other or `run.json`.
+        """
+        try:
+            return score(self.scored, classes=self.info.data.classes)
+        except ValueError as error:
+            raise RunFolderError(f"predictions.parquet is corrupt: {error}") from error
 
     @property
     def curves(self) -> pd.DataFrame:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .suites import Suite
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""2 added `failures` and `notes`; what version 1 holds is read as it is."""
 
 
 class ModelInfo(BaseModel):
@@ -41,6 +42,23 @@ class DataInfo(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
 
+class Failure(BaseModel):
+    """A cell that could not be computed: which, on how many images from which on, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    attack: str
+    ruler: str
+    seed: int
+    images: int
+    first_image: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.attack} failed on {self.images} images from {self.first_image} on: {self.reason}"
+
+
 class RunInfo(BaseModel):
     """What `run.json` holds; `facts` are means over images, by model, attack, fact and SNR.
 
@@ -49,7 +67,7 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     models: list[ModelInfo]
     data: DataInfo
     suite: Suite
@@ -62,6 +80,8 @@ class RunInfo(BaseModel):
     finished: bool = False
     seconds: dict[str, float] = Field(default_factory=dict)
     facts: dict[str, dict[str, dict[str, dict[str, float]]]] = Field(default_factory=dict)
+    failures: list[Failure] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
 
     def identity(self) -> dict[str, Any]:
         """The parts that decide the predictions."""

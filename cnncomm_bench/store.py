@@ -1,16 +1,18 @@
-"""The run's folder on disk: written atomically, resumed, never half a cell.
+"""The run's folder on disk, for writing: atomically, resumed, never half a cell.
 
 `run.json` says what is run. Each finished cell is one file in `parts/`; once all are there they are merged into
-`predictions.parquet`. Every file is written beside its place, synced and renamed, so that a file that exists is
-whole; and a folder is written by one process at a time.
+`predictions.parquet`, and `parts/` goes, unless cells failed and are still to be had. Every file is written beside
+its place, synced and renamed, so that a file that exists is whole; pages of Parquet files carry checksums, so that
+one that a disk has damaged is noticed. A folder is written by one process at a time.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +20,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
-from .atomic import write_atomically, write_text
+from .atomic import is_leftover, write_atomically, write_text
 from .errors import RunFolderError
-from .schema import RunInfo
+from .folder import PREDICTIONS, read_info
+from .schema import Failure, RunInfo
 
-PREDICTIONS = pa.schema(
-    [
-        ("model", pa.dictionary(pa.int32(), pa.string())),
-        ("attack", pa.dictionary(pa.int32(), pa.string())),
-        ("ruler", pa.dictionary(pa.int32(), pa.string())),
-        ("seed", pa.int64()),
-        ("snr_db", pa.float64()),
-        ("image", pa.int64()),
-        ("label", pa.int64()),
-        ("prediction", pa.int64()),
-        ("realised_snr_db", pa.float64()),
-        ("reached", pa.bool_()),
-    ]
-)
+
+class CorruptCellError(RunFolderError):
+    """A stored cell was damaged; its file is removed, so that the cell is computed again."""
 
 
 class Store:
@@ -64,33 +55,35 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """Hold the folder for this process, new or resumed."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"{self.folder} cannot be made: {error.strerror}; name another with --out") from error
         lock = FileLock(self.folder / ".lock")
         try:
-            with lock.acquire(timeout=0):
-                self._resume()
-                yield self
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = lock.acquire(timeout=0)
         except Timeout:
             raise RunFolderError(
                 f"{self.folder} is being written by another process: wait for it, or name another folder with --out"
             ) from None
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.folder} cannot be written: {error.strerror or error}; name another with --out"
+            ) from error
+        with held:
+            self._resume()
+            yield self
 
     def _resume(self) -> None:
         if (self.folder / "run.json").exists():
             earlier = read_info(self.folder)
-            differing = _differences(earlier.identity(), self.info.identity())
+            differing = list(_differences(earlier.identity(), self.info.identity()))
             if differing:
                 raise RunFolderError(
                     f"{self.folder} holds another run, which differs in {', '.join(differing)}: name another folder "
                     "with --out, or remove this one"
                 )
-            self.info.finished, self.info.seconds, self.info.facts = earlier.finished, earlier.seconds, earlier.facts
-        elif any(path.name != ".lock" for path in self.folder.iterdir()):
+            kept = ("finished", "seconds", "facts", "failures", "notes")
+            self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
+        elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
             raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder with --out")
-        self._parts.mkdir(exist_ok=True)
         self.save_info()
 
     @property
@@ -98,14 +91,17 @@ class Store:
         """Where the predictions of all cells are, once the run is finished."""
         return self.folder / "predictions.parquet"
 
+    @property
+    def complete(self) -> bool:
+        """Whether all cells are merged, and none failed."""
+        return self.info.finished and not self.info.failures and self.merged.exists()
+
     def missing(self) -> list[int]:
-        """Indices of the cells that are not stored yet."""
-        if self.merged.exists():
-            return []
-        return [index for index in range(self.cells) if not self._part(index).exists()]
+        """Indices of the cells that are not stored yet, those that failed and those that are damaged among them."""
+        return [] if self.complete else [index for index in range(self.cells) if not self._stored(index)]
 
     def write_cell(
-        self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float
+        self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float, batch_size: int
     ) -> None:
         """Store a finished cell.
 
@@ -119,33 +115,54 @@ class Store:
             Fact to SNR to its mean over the cell's images.
         seconds : float
             What the cell took.
+        batch_size : int
+            Images that fitted into memory at once.
         """
-        about = json.dumps({"facts": facts, "seconds": seconds})
+        halved = batch_size if batch_size < self.info.batch_size else None
+        about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
         table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
-        write_atomically(self._part(index), lambda path: pq.write_table(table, path))
+        try:
+            self._parts.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{self._parts} cannot be made: {error.strerror or error}") from error
+        write_atomically(self._part(index), partial(_write_table, table))
 
-    def merge(self) -> None:
-        """Put all cells into `predictions.parquet`, in the order of the plan, and drop their files."""
-        if not self.merged.exists():
-            write_atomically(self.merged, self._merge_to)
+    def merge(self, failures: Mapping[int, Failure]) -> None:
+        """Put all cells into `predictions.parquet`, in the order of the plan, and drop their files if none failed.
+
+        Parameters
+        ----------
+        failures : mapping of int to Failure
+            The cells that are missing, for good, by their place in the plan.
+
+        Raises
+        ------
+        CorruptCellError
+            A cell's file is damaged.
+        """
+        if not self.complete:
+            present = [index for index in range(self.cells) if index not in failures]
+            write_atomically(self.merged, partial(self._merge_to, present))
+            self.info.failures = list(failures.values())
             self.info.finished = True
             self.save_info()
-        shutil.rmtree(self._parts, ignore_errors=True)
+        if self.complete:
+            shutil.rmtree(self._parts, ignore_errors=True)
 
     def save_info(self) -> None:
         """Write `run.json`."""
         write_text(self.folder / "run.json", self.info.model_dump_json(indent=1) + "\n")
 
-    def _merge_to(self, path: Path) -> None:
+    def _merge_to(self, present: Sequence[int], path: Path) -> None:
         sums: dict[tuple[str, str, str, str], list[float]] = {}
         seconds: dict[str, float] = {}
-        with pq.ParquetWriter(path, PREDICTIONS) as writer:
-            for index in range(self.cells):
+        halved = self.info.batch_size
+        with pq.ParquetWriter(path, PREDICTIONS, write_page_checksum=True) as writer:
+            for index in present:
                 table = self.read_cell(index)
                 writer.write_table(table.replace_schema_metadata(None))
-                if not len(table):
-                    continue
                 about = json.loads(table.schema.metadata[b"cell"])
+                halved = min(halved, about["halved"] or halved)
                 model, attack = table["model"][0].as_py(), table["attack"][0].as_py()
                 seconds[attack] = seconds.get(attack, 0.0) + about["seconds"]
                 for fact, by_snr in about["facts"].items():
@@ -154,87 +171,36 @@ class Store:
                         entry[0] += value * len(table)
                         entry[1] += len(table)
         self.info.seconds = {attack: round(value, 3) for attack, value in seconds.items()}
+        self.info.facts = {}
         for (model, attack, fact, db), (total, count) in sums.items():
             self.info.facts.setdefault(model, {}).setdefault(attack, {}).setdefault(fact, {})[db] = total / count
+        few = f"memory did not suffice for batches of {self.info.batch_size} images: they were halved, down to {halved}"
+        self.info.notes = [few] if halved < self.info.batch_size else []
 
     def read_cell(self, index: int) -> pa.Table:
         """A cell that is stored.
 
         Raises
         ------
-        RunFolderError
-            Its file is corrupt; it is removed, so that the run computes the cell again.
+        CorruptCellError
+            Its file is damaged; it is removed, so that the run computes the cell again.
         """
         path = self._part(index)
         try:
-            return pq.read_table(path)
+            return pq.read_table(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise RunFolderError(
-                f"{path} is corrupt and was removed: run the same command again, it goes on"
-            ) from error
+            raise CorruptCellError(f"{path} is damaged and was removed: run the same command again") from error
+
+    def _stored(self, index: int) -> bool:
+        """Whether a cell's file is there and whole, as far as its end tells; `read_cell` looks at all of it."""
+        try:
+            return b"cell" in (pq.read_metadata(self._part(index)).metadata or {})
+        except (OSError, pa.ArrowException):
+            return False
 
     def _part(self, index: int) -> Path:
         return self._parts / f"{index:06d}.parquet"
-
-
-def read_info(folder: Path) -> RunInfo:
-    """What a run's folder says it holds.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    RunInfo
-
-    Raises
-    ------
-    RunFolderError
-        There is no run, or its `run.json` is corrupt: where is named.
-    """
-    path = folder / "run.json"
-    try:
-        return RunInfo.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise RunFolderError(f"{folder} holds no run: there is no run.json in it") from None
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RunFolderError(f"{path} is corrupt at {where}: {first['msg']}") from error
-
-
-def read_predictions(folder: Path) -> pa.Table:
-    """The predictions of a finished run.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    pyarrow.Table
-        With the schema `PREDICTIONS`.
-
-    Raises
-    ------
-    RunFolderError
-        The run is not finished, or the file is corrupt.
-    """
-    path = folder / "predictions.parquet"
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise RunFolderError(f"{folder} is not finished: run its command again, and it goes on") from None
-    except (OSError, pa.ArrowException) as error:
-        raise RunFolderError(f"{path} is corrupt: {error}") from error
-    absent = [name for name in PREDICTIONS.names if name not in table.schema.names]
-    if absent:
-        raise RunFolderError(f"{path} is corrupt: it has no column {', '.join(absent)}")
-    return table.select(PREDICTIONS.names)
 
 
 def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
@@ -254,11 +220,28 @@ def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
     """
     table = pa.Table.from_pandas(predictions, schema=PREDICTIONS, preserve_index=False)
     with Store(folder, info, 0).writing() as store:
-        write_atomically(store.merged, lambda path: pq.write_table(table.replace_schema_metadata(None), path))
+        write_atomically(store.merged, partial(_write_table, table.replace_schema_metadata(None)))
         store.info.finished = True
         store.save_info()
-        store.merge()
 
 
-def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> Sequence[str]:
-    return [key for key in now if earlier.get(key) != now[key]]
+def _write_table(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, write_page_checksum=True)
+
+
+def _differences(earlier: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Places where two descriptions differ, such as `models.0.sha256`."""
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        pairs = [(key, earlier.get(key), now[key]) for key in now]
+    elif _are_records(earlier) and _are_records(now) and len(earlier) == len(now):
+        pairs = [(str(number), *pair) for number, pair in enumerate(zip(earlier, now, strict=True))]
+    else:
+        pairs = []
+        if earlier != now:
+            yield place
+    for key, one, other in pairs:
+        yield from _differences(one, other, f"{place}.{key}" if place else key)
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -49,6 +49,31 @@ def before(request: Request) -> str:
     return "\n".join(lines)
 
 
+def estimated(request: Request) -> str:
+    """Passes, time, memory and disk that a run will take, and what that rests on.
+
+    Parameters
+    ----------
+    request : Request
+
+    Returns
+    -------
+    str
+    """
+    from .estimate import estimate
+
+    told = estimate(request)
+    among = f" on {told.workers} workers" if told.workers > 1 else ""
+    return "\n".join(
+        (
+            f"passes  about {told.forward_passes:,.0f} forward, {told.backward_passes:,.0f} backward",
+            f"time    about {_duration(told.seconds)}{among}",
+            f"memory  about {told.memory_bytes / 2**30:.1f} GiB, disk about {told.disk_bytes / 1e6:,.0f} MB",
+            f"        measured on {told.images} images a noise, and a short attack (pgd of 3 steps) for adversaries",
+        )
+    )
+
+
 def after(run: Run, folder: Path) -> str:
     """The tables of thresholds, gains and claims, warnings, and where the files are.
 
@@ -247,6 +272,13 @@ def _interval(low: float, high: float) -> str:
     if math.isnan(low) or math.isnan(high) or not (math.isfinite(low) or math.isfinite(high)):
         return ""
     return f"[{low:.1f}, {high:.1f}]"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
 def _plain(value: object) -> str:

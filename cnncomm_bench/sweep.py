@@ -1,7 +1,8 @@
-"""The sweep: the grid of cells to predictions.
+"""The sweep: cells to predictions.
 
-A cell is one (model, attack, ruler, seed, block of images) with all its SNRs: the unit that is computed, stored
-whole and resumed. While the model runs on a batch, the next batch's noise is drawn on the host in a thread.
+While the model runs on a batch, the next batch's noise is drawn on the host in a thread. A batch for which memory
+does not suffice is halved, and so are those after it. A cell that fails for good does not keep the others from
+being computed.
 """
 
 from __future__ import annotations
@@ -9,152 +10,92 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from . import snr
+from . import memory, snr
 from .attacks.answers import Logits, predict
-from .attacks.base import Attack, Batch, Disturbed, Noise
-from .attacks.radius import AtRadius
-from .data import balanced_subset
-from .errors import DataError
-from .store import Store
+from .attacks.base import Batch
+from .cells import Cell
+from .errors import BenchError
+from .files import one_line
+from .outcome import Outcome
+from .pixels import Indices, Pixels
 from .streams import Digests, digests
-from .suites import Suite
-
-Indices = npt.NDArray[np.int64]
-_S = TypeVar("_S")
-_T = TypeVar("_T")
-
-BLOCK = 1024
-"""Images a cell holds: small enough to lose little, large enough to fill batches."""
 
 _AHEAD = 2  # batches prepared while the model runs
 
-
-class Clean(Noise):
-    """No disturbance: the images as they are, at an SNR of inf."""
-
-    family: ClassVar[str] = "clean"
-    spec = "clean"
-
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
-        """The images themselves, see `Attack.over`."""
-        yield Disturbed(0, batch.images, torch.ones(len(batch.images), dtype=torch.bool))
+Prepared = tuple[Tensor, Digests, Any]
+Progress = Callable[[Cell, int], None]
+"""Told after each batch and SNR: (cell, images done)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """What is computed at once and stored whole.
+class Job:
+    """A cell to compute.
 
     Attributes
     ----------
-    model : int
-        Index of the model.
-    attack : Attack
-    ruler : str
-    seed : int
-    images : ndarray of int64
-        Indices into the data set.
-    snr_db : tuple of float
+    index : int
+        Its place in the plan.
+    cell : Cell
+    labels : ndarray of int64, or None
+        Of its images; None for a clean cell of images without labels, whose predictions take their place.
     """
 
-    model: int
-    attack: Attack
-    ruler: str
-    seed: int
-    images: Indices
-    snr_db: tuple[float, ...]
-
-    @property
-    def forwards(self) -> int:
-        """Image-SNR pairs the cell predicts."""
-        return len(self.images) * len(self.snr_db)
-
-
-@dataclass(frozen=True, eq=False)
-class Pixels:
-    """The images of a run that have an SNR, with their labels.
-
-    Attributes
-    ----------
-    images : ndarray, shape-(N, C, H, W)
-        uint8, or float32 in [0, 1].
-    labels : ndarray, shape-(N,), int64, or None
-        None: each model's clean predictions take their place.
-    keep : ndarray of int64
-        Indices of the images that have power; the others are left out.
-    """
-
-    images: npt.NDArray[Any]
+    index: int
+    cell: Cell
     labels: Indices | None
-    keep: Indices
-
-    @classmethod
-    def of(cls, images: npt.NDArray[Any], labels: Indices | None) -> Pixels:
-        """Leave out the images of zero power, which have no SNR.
-
-        Raises
-        ------
-        DataError
-            No image is left.
-        """
-        lit = np.fromiter((bool(image.any()) for image in images), dtype=bool, count=len(images))
-        if not lit.any():
-            raise DataError("every image has zero power (all pixels black): no SNR is defined")
-        return cls(images, labels, np.flatnonzero(lit))
-
-    def floats(self, indices: Indices) -> Tensor:
-        """Some of the images, float32 in [0, 1]."""
-        chosen = torch.from_numpy(self.images[indices])
-        return chosen.float().div_(255) if chosen.dtype == torch.uint8 else chosen
 
 
-def plan(models: int, suite: Suite, pixels: Pixels, seeds: Sequence[int]) -> list[Cell]:
-    """Cells of a run, in the order in which they are computed and stored.
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A cell that was computed.
 
-    Parameters
+    Attributes
     ----------
-    models : int
-        How many models.
-    suite : Suite
-    pixels : Pixels
-    seeds : sequence of int
-
-    Returns
-    -------
-    list of Cell
-        Each model's clean cells come before its others.
+    index : int
+    columns : dict
+        Of `folder.PREDICTIONS`.
+    facts : dict
+        Fact to SNR to its mean over the cell's images.
+    seconds : float
+    batch_size : int
+        Images that fitted into memory at once; smaller than what was asked for where batches had to be halved.
     """
-    cells = []
-    for model in range(models):
-        for block in _blocks(pixels.keep):
-            cells.append(Cell(model, Clean(), "realised", seeds[0], block, (float("inf"),)))
-        for entry in suite.attacks:
-            attack = entry.attack
-            subset = _subset(pixels, entry.samples or suite.samples)
-            known = [ruler for ruler in suite.rulers if ruler in attack.rulers] or ["realised"]
-            random = type(attack).draw is not Attack.draw
-            grid = suite.snr_db
-            if isinstance(attack, AtRadius):
-                grid = (round(attack.nominal_db(median_norm(pixels), pixels.images[0].size), 2),)
-            for ruler in known:
-                for seed in seeds if random else seeds[:1]:
-                    for block in _blocks(subset):
-                        cells.append(Cell(model, attack, ruler, seed, block, grid))
-    return cells
+
+    index: int
+    columns: dict[str, Any]
+    facts: dict[str, dict[str, float]]
+    seconds: float
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A cell that cannot be computed.
+
+    Attributes
+    ----------
+    index : int
+    reason : str
+        One line.
+    """
+
+    index: int
+    reason: str
 
 
 class Sweep:
-    """Computes the cells of a plan that a store lacks.
+    """Computes cells.
 
     Parameters
     ----------
@@ -182,34 +123,32 @@ class Sweep:
         self.batch_size, self.device, self.bits = batch_size, device, bits
         self._keys: dict[int, int] = {}
 
-    def run(self, cells: Sequence[Cell], store: Store, progress: Callable[[Cell, int], None]) -> None:
-        """Compute and store what is missing, cell by cell.
+    def compute(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
+        """Compute cells, one after another.
 
         Parameters
         ----------
-        cells : sequence of Cell
-        store : Store
+        jobs : iterable of Job
+            Asked for shortly before they are computed.
         progress : callable
-            Told after each batch and SNR: (cell, images done).
+
+        Yields
+        ------
+        Done or Failed
+            In the order of the jobs.
         """
-        missing = store.missing()
         with ThreadPoolExecutor(1, thread_name_prefix="noise") as pool:
-            batches = ((cells[index], rows) for index in missing for rows in self._batches(cells[index]))
-            prepared = _ahead(pool, self._prepare, batches)
-            for index in missing:
-                cell, outcome, started = cells[index], Outcome(cells[index]), time.perf_counter()
-                labels = self._labels(cells, cell, store)
-                for rows in self._batches(cell):
-                    self._disturb(cell, rows, labels, next(prepared), outcome, progress)
-                columns = outcome.columns(self.names[cell.model], labels)
-                store.write_cell(index, columns, outcome.mean_facts(), time.perf_counter() - started)
+            batches = ((job, rows) for job in jobs for rows in self._batches(job.cell))
+            prepared = _ahead(pool, lambda batch: self._prepare(batch[0].cell, batch[1]), batches)
+            for job, group in itertools.groupby(prepared, key=lambda ready: ready[0][0]):
+                yield self._cell(job, ((rows, future.result) for (_, rows), future in group), progress)
 
-    def _batches(self, cell: Cell) -> list[slice]:
-        return [slice(i, i + self.batch_size) for i in range(0, len(cell.images), self.batch_size)]
+    def _batches(self, cell: Cell) -> Iterator[slice]:
+        count, size = len(cell.images), self.batch_size
+        return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
-    def _prepare(self, job: tuple[Cell, slice]) -> tuple[Tensor, Digests, Any]:
+    def _prepare(self, cell: Cell, rows: slice) -> Prepared:
         """What the host does for a batch, in the thread: pixels to floats, and the noise of all SNRs."""
-        cell, rows = job
         images = cell.images[rows]
         clean = self.pixels.floats(images)
         unknown = [row for row, image in enumerate(images.tolist()) if image not in self._keys]
@@ -218,30 +157,42 @@ class Sweep:
         keys = np.array([self._keys[image] for image in images.tolist()], dtype=np.uint64)
         return clean, keys, cell.attack.draw(keys, tuple(clean.shape[1:]), seed=cell.seed)
 
-    def _labels(self, cells: Sequence[Cell], cell: Cell, store: Store) -> Indices | None:
-        """Labels of a cell's images; without any, what its model answers to the clean images."""
-        if self.pixels.labels is not None:
-            return self.pixels.labels[cell.images]
-        if isinstance(cell.attack, Clean):
-            return None
-        agreed = np.empty(len(self.pixels.images), dtype=np.int64)
-        for index, other in enumerate(cells):
-            if other.model == cell.model and isinstance(other.attack, Clean):
-                agreed[other.images] = store.read_cell(index)["prediction"].to_numpy()
-        return agreed[cell.images]
+    def _cell(
+        self, job: Job, batches: Iterator[tuple[slice, Callable[[], Prepared]]], progress: Progress
+    ) -> Done | Failed:
+        outcome, started, size = Outcome(job.cell), time.perf_counter(), self.batch_size
+        try:
+            for rows, prepared in batches:
+                self._batch(job, rows, prepared, outcome, progress)
+        except Exception as error:  # attacks and models are other people's code too: they raise what they like
+            self.batch_size = size  # what even one image was too much for says nothing about other cells
+            return Failed(job.index, _reason(error))
+        seconds = time.perf_counter() - started
+        columns = outcome.columns(self.names[job.cell.model], job.labels)
+        return Done(job.index, columns, outcome.mean_facts(), seconds, self.batch_size)
 
-    def _disturb(
-        self,
-        cell: Cell,
-        rows: slice,
-        labels: Indices | None,
-        prepared: tuple[Tensor, Digests, Any],
-        outcome: Outcome,
-        progress: Callable[[Cell, int], None],
+    def _batch(
+        self, job: Job, rows: slice, prepared: Callable[[], Prepared], outcome: Outcome, progress: Progress
     ) -> None:
-        host, keys, draws = prepared
+        """Compute a batch; where memory does not suffice, its halves."""
+        count = rows.stop - rows.start
+        if count <= self.batch_size:
+            try:
+                self._disturb(job, rows, prepared(), outcome, progress)
+                return
+            except Exception as error:
+                if count == 1 or not memory.ran_out(error):
+                    raise
+            memory.release()  # after the except clause, since the error holds what the model was busy with
+            self.batch_size = count // 2
+        middle = rows.start + count // 2
+        for half in (slice(rows.start, middle), slice(middle, rows.stop)):
+            self._batch(job, half, partial(self._prepare, job.cell, half), outcome, progress)
+
+    def _disturb(self, job: Job, rows: slice, prepared: Prepared, outcome: Outcome, progress: Progress) -> None:
+        cell, (host, keys, draws) = job.cell, prepared
         clean = host.to(self.device, non_blocking=True)
-        target = None if labels is None else torch.from_numpy(labels[rows]).to(self.device)
+        target = None if job.labels is None else torch.from_numpy(job.labels[rows]).to(self.device)
         model = self.models[cell.model]
         batch = Batch(clean, target, model=model, ruler=cell.ruler, seed=cell.seed, keys=keys, draws=draws)
         for disturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
@@ -253,96 +204,31 @@ class Sweep:
             progress(cell, len(clean))
 
 
-class Outcome:
-    """What the models answered in a cell, gathered batch by batch.
-
-    Parameters
-    ----------
-    cell : Cell
-    """
-
-    def __init__(self, cell: Cell) -> None:
-        shape = (len(cell.snr_db), len(cell.images))
-        self._cell = cell
-        self._predictions = np.empty(shape, dtype=np.int64)
-        self._realised = np.empty(shape, dtype=np.float64)
-        self._reached = np.empty(shape, dtype=np.bool_)
-        self._facts: dict[str, dict[int, list[float]]] = {}
-
-    def put(self, disturbed: Disturbed, rows: slice, predictions: Tensor, realised_snr_db: Tensor) -> None:
-        """Record one batch at one SNR."""
-        place = disturbed.step, rows
-        self._predictions[place] = predictions.cpu().numpy()
-        self._realised[place] = realised_snr_db.cpu().numpy()
-        self._reached[place] = disturbed.reached.cpu().numpy()
-        for fact, values in disturbed.facts.items():
-            self._facts.setdefault(fact, {}).setdefault(disturbed.step, []).extend(values.double().tolist())
-
-    def columns(self, model: str, labels: Indices | None) -> dict[str, Any]:
-        """The cell as columns of `store.PREDICTIONS`, SNR by SNR."""
-        steps, count = self._predictions.shape
-        rows = steps * count
-        constant = {"model": model, "attack": self._cell.attack.spec, "ruler": self._cell.ruler}
-        return {
-            **{name: pa.repeat(value, rows).dictionary_encode() for name, value in constant.items()},
-            "seed": np.full(rows, self._cell.seed),
-            "snr_db": np.repeat(self._cell.snr_db, count),
-            "image": np.tile(self._cell.images, steps),
-            "label": np.tile(self._predictions[0] if labels is None else labels, steps),
-            "prediction": self._predictions.ravel(),
-            "realised_snr_db": self._realised.ravel(),
-            "reached": self._reached.ravel(),
-        }
-
-    def mean_facts(self) -> dict[str, dict[str, float]]:
-        """Each recorded fact's mean over the cell's images, by SNR."""
-        return {
-            fact: {f"{self._cell.snr_db[step]:g}": float(np.mean(values)) for step, values in by_step.items()}
-            for fact, by_step in self._facts.items()
-        }
+def _reason(error: Exception) -> str:
+    """Why a cell failed, on one line; with the place, where it is no error that was foreseen."""
+    if isinstance(error, BenchError):
+        return " ".join(str(error).split())
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
+    return one_line(error) + where
 
 
-def median_norm(pixels: Pixels) -> float:
-    """Median L2 norm of the images, by at most 2,000 of them."""
-    sample = pixels.floats(pixels.keep[:: max(1, len(pixels.keep) // 2000)])
-    return round(float(snr.power(sample).sqrt().median()), 4)
+_Batch = tuple[Job, slice]
 
 
-def auto_batch_size(shape: Sequence[int], device: str) -> int:
-    """Images a forward pass takes, by the size of an image.
+def _ahead(
+    pool: ThreadPoolExecutor, prepare: Callable[[_Batch], Prepared], batches: Iterator[_Batch]
+) -> Iterator[tuple[_Batch, Future[Prepared]]]:
+    """Batches in order, a few of them being prepared while the caller is busy with an earlier one."""
 
-    Parameters
-    ----------
-    shape : (C, H, W)
-    device : str
+    def started(count: int) -> Iterator[tuple[_Batch, Future[Prepared]]]:
+        return ((batch, pool.submit(prepare, batch)) for batch in itertools.islice(batches, count))
 
-    Returns
-    -------
-    int
-    """
-    values = max(1, int(np.prod(shape)))
-    # On a processor, activations that leave the cache and the allocator's pool cost more than small batches do.
-    most, budget = (64, 2**19) if device == "cpu" else (2048, 2**24)
-    return max(8, min(budget // values, most))
-
-
-def _blocks(images: Indices) -> list[Indices]:
-    return np.split(images, range(BLOCK, len(images), BLOCK))
-
-
-def _subset(pixels: Pixels, samples: int | None) -> Indices:
-    """The first images of a seeded order balanced over the classes, so that smaller subsets lie in larger ones."""
-    if samples is None or samples >= len(pixels.keep):
-        return pixels.keep
-    labels = np.zeros(len(pixels.keep), dtype=np.int64) if pixels.labels is None else pixels.labels[pixels.keep]
-    chosen: Indices = pixels.keep[np.sort(balanced_subset(labels, samples, seed=0))]
-    return chosen
-
-
-def _ahead(pool: ThreadPoolExecutor, prepare: Callable[[_S], _T], jobs: Iterator[_S]) -> Iterator[_T]:
-    """Results in order, a few of them prepared while the caller is busy with an earlier one."""
-    waiting: deque[Future[_T]] = deque(pool.submit(prepare, job) for job in itertools.islice(jobs, _AHEAD))
+    waiting = deque(started(_AHEAD))
     while waiting:
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(prepare, job) for job in itertools.islice(jobs, 1))
-        yield result
+        ready = waiting.popleft()
+        ready[1].exception()  # waits, so that no more than a few are prepared ahead
+        waiting.extend(started(1))
+        yield ready

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cnncomm_bench import Run, evaluate, harness, store, suites, sweep
+from cnncomm_bench import Run, evaluate, harness, store, streams, suites, sweep
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch, Disturbed, Noise
 from cnncomm_bench.errors import DataError, ModelError, RunFolderError, UsageError
@@ -243,7 +243,7 @@ def test_images_without_labels_are_scored_by_agreement(linear, labelled, tmp_pat
 
 def test_draws_made_ahead_are_the_ones_made_late(pictures):
     attack, grid = parse("impulse-square"), torch.tensor([10.0])
-    keys = sweep.digests(pictures)
+    keys = streams.digests(pictures)
     ahead = attack.draw(keys, tuple(pictures.shape[1:]), seed=0)
     late, early = (next(iter(attack.over(Batch(pictures, draws=draws), grid))).images for draws in (None, ahead))
     assert torch.equal(late, early)

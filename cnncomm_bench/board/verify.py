@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from .. import suites
+from ..cells import Cell, plan
 from ..data import Images, open_images
-from ..errors import UsageError
+from ..devices import pick_device
+from ..errors import ModelError, UsageError
 from ..files import shown
-from ..harness import pick_device
 from ..models import Model, open_model
+from ..pixels import Pixels
 from ..progress import Progress
-from ..schema import DataInfo, ModelInfo, RunInfo
 from ..statistics.tally import CLEAN
-from ..store import Store
-from ..sweep import Cell, Pixels, Sweep, plan
+from ..sweep import Failed, Job, Sweep
 from .add import parameters
 from .entry import CellRecord, Entry
 
@@ -217,22 +215,14 @@ def _run(
     """Right answers of every cell, by SNR."""
     pixels = Pixels.of(images.images, images.labels)
     sweep = Sweep([model.predict], [model.name], pixels, batch_size=entry.batch_size, device=device, bits=entry.bits)
-    info = RunInfo(
-        models=[ModelInfo(name=model.name)],
-        data=DataInfo(**entry.data.model_dump(include={"name", "sha256", "images", "shape", "classes"})),
-        suite=_suite(entry),
-        seeds=entry.seeds,
-    )
+    labels = images.labels
+    jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
     counts = []
-    with (
-        tempfile.TemporaryDirectory(prefix="cnncomm-bench-") as folder,
-        Store(Path(folder), info, len(cells)).writing() as store,
-        Progress([model.name], cells, quiet=quiet) as progress,
-    ):
-        sweep.run(cells, store, progress.advance)
-        for index, cell in enumerate(cells):
-            table = store.read_cell(index)
-            right = table["prediction"].to_numpy() == table["label"].to_numpy()
+    with Progress([model.name], cells, quiet=quiet) as progress:
+        for cell, result in zip(cells, sweep.compute(jobs, progress.advance), strict=True):
+            if isinstance(result, Failed):
+                raise ModelError(f"{cell.attack.spec}: {result.reason}")
+            right = result.columns["prediction"] == result.columns["label"]
             counts.append(right.reshape(len(cell.snr_db), -1).sum(1).tolist())
     return counts
 

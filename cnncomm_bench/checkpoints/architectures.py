@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -21,6 +22,7 @@ from ..preprocessing import Preprocessing, imagenet
 from ..torchvision_compat import import_torchvision
 
 HOW = "torchvision:NAME (as in resnet18), timm:NAME, FILE.py:factory or package.module:factory"
+_FROM_FILE = "_cnncomm_arch_"
 _CLASS_KEYWORDS = ("num_classes", "n_classes", "classes", "nb_classes", "num_labels")
 
 
@@ -71,6 +73,16 @@ def find(spec: str) -> Architecture:
         return _timm(name)
     place, _, factory = spec.rpartition(":")
     return _own(spec, place, factory)
+
+
+def modules_from_files() -> list[ModuleType]:
+    """Modules that were imported from a file of the user's, and that no other process finds by their names.
+
+    Returns
+    -------
+    list of module
+    """
+    return [module for name, module in sys.modules.items() if name.startswith(_FROM_FILE)]
 
 
 def from_file_name(path: Path) -> Architecture | None:
@@ -224,7 +236,7 @@ def _class_keyword(made: Callable[..., Any]) -> str | None:
 def _import_file(spec: str, path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"--arch {shown(spec)}: there is no file {shown(path)}; expected {HOW}")
-    name = f"_cnncomm_arch_{re.sub(r'[^A-Za-z0-9]', '_', str(path.resolve()))}"
+    name = f"{_FROM_FILE}{re.sub(r'[^A-Za-z0-9]', '_', str(path.resolve()))}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise UsageError(f"--arch {shown(spec)}: {shown(path)} is no Python file")

@@ -23,8 +23,8 @@ from ..atomic import write_text
 from ..attacks.answers import predict
 from ..attacks.base import Batch
 from ..errors import BenchError
+from ..pixels import Pixels
 from ..statistics.tally import CLEAN
-from ..sweep import Pixels
 
 if TYPE_CHECKING:
     from ..data import Images

@@ -1,11 +1,8 @@
-"""Images that come as arrays: .npz and IDX files, opened without unpickling and with bombs refused."""
+"""Images that come as arrays: .npz files, opened without unpickling and with bombs refused."""
 
 from __future__ import annotations
 
-import gzip
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,10 +11,12 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import listed, one_line, shown
+from .room import filled, read_into, room
 
 _IMAGE_KEYS = ("x", "images", "x_test", "test_images", "data", "image", "arr_0")
 _LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "arr_1")
-_BOMB = 2**30
+BOMB = 2**30
+"""Bytes; more than that, and 200 times more than its file, is what no data set unpacks to."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def read_npz(path: Path) -> Arrays:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > max(_BOMB, 200 * path.stat().st_size):
+        if unpacked > max(BOMB, 200 * path.stat().st_size):
             raise DataError(
                 f"{name} would unpack {path.stat().st_size} bytes to {unpacked}: that is a zip bomb; it was not opened"
             )
@@ -68,7 +67,7 @@ def read_npz(path: Path) -> Arrays:
                     f"{name} holds {listed(list(content.files), 8) or 'nothing'}, no array x of images: "
                     "save it as np.savez(FILE, x=images, y=labels)"
                 )
-            images = content[images_key]
+            images = _read_member(content.zip, images_key)
             labels = None if labels_key is None else content[labels_key]
     except DataError:
         raise
@@ -81,6 +80,22 @@ def read_npz(path: Path) -> Arrays:
         raise DataError(f"{name} is no intact .npz file ({one_line(error)}): fetch or save it again") from error
     pixels = as_pixels(images, name)
     return Arrays(pixels, None if labels is None else as_labels(labels, len(pixels), name))
+
+
+def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    """Read an array of an .npz file as numpy does, but into room that need not be memory."""
+    name = key if key in archive.namelist() else f"{key}.npy"
+    with archive.open(name) as file:
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran_order, dtype = header[np.lib.format.read_magic(file)](file)
+        if dtype.hasobject:
+            raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
+        if prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
+            raise ValueError("an array claims to be larger than its file")
+        flat = room((prod(shape),), dtype)
+        if read_into(file, flat.view(np.uint8)) < flat.nbytes:
+            raise EOFError("an array is cut off")
+    return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
 
 
 def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
@@ -115,23 +130,20 @@ def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
     if max(images.shape[2:]) > 4096:
         raise DataError(f"{name}: images of {images.shape[2]} x {images.shape[3]} pixels, expected at most 4096 x 4096")
     if images.dtype == np.uint8:
-        return np.ascontiguousarray(images)
+        return images if images.flags.c_contiguous else filled(images, images.shape)
     if images.dtype.kind not in "iuf":
         raise DataError(f"{name}: x is {images.dtype}, expected uint8, or floats in [0, 1]")
     low, high = float(images.min()), float(images.max())
     if images.dtype.kind in "iu":
         if low < 0 or high > 255:
             raise DataError(f"{name}: x has values from {low:g} to {high:g}, expected 0 to 255")
-        return np.ascontiguousarray(images, dtype=np.uint8)
+        return filled(images, images.shape)
     if not (low >= 0 and high <= 1):  # false for NaN too
         raise DataError(
             f"{name}: x has values from {low:g} to {high:g}, expected floats in [0, 1] before any "
             "normalisation (divide by 255, or save uint8)"
         )
-    result = np.empty(images.shape, np.uint8)
-    for index, image in enumerate(images):  # one at a time: the float copy of all may not fit into memory
-        result[index] = np.round(image * 255)
-    return result
+    return filled((np.round(image * 255) for image in images), images.shape)
 
 
 def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
@@ -167,103 +179,3 @@ def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
     if len(labels) and (int(labels.min()) < 0 or int(labels.max()) > 10**6):
         raise DataError(f"{name}: y has labels from {labels.min()} to {labels.max()}, expected 0 to classes - 1")
     return labels.astype(np.int64)
-
-
-def read_idx(path: Path) -> Arrays:
-    """Read images in MNIST's IDX format, and the labels that lie beside them.
-
-    Parameters
-    ----------
-    path : Path
-        The file of images, gzip or not, or a folder that holds one; of several the test images (``t10k``).
-
-    Returns
-    -------
-    Arrays
-
-    Raises
-    ------
-    DataError
-        A file is damaged, or holds something else.
-    """
-    if path.is_dir():
-        path = next(iter(idx_files(path)))
-    images = _idx(path)
-    if images.ndim < 3:
-        raise DataError(
-            f"{shown(path.name)} holds labels (shape {images.shape}): pass the file of images, or the folder"
-        )
-    pixels = as_pixels(images, shown(path.name))
-    beside = _labels_beside(path)
-    return Arrays(pixels, None if beside is None else as_labels(_idx(beside), len(pixels), shown(beside.name)))
-
-
-def idx_files(folder: Path) -> list[Path]:
-    """List the IDX files of images in a folder, test images first.
-
-    Parameters
-    ----------
-    folder : Path
-        Any folder.
-
-    Returns
-    -------
-    list of Path
-    """
-    found = [p for p in folder.iterdir() if "idx3-ubyte" in p.name and p.is_file()]
-    return sorted(found, key=lambda p: (not p.name.startswith(("t10k", "test", "emnist-test")), p.name))
-
-
-def is_idx(path: Path) -> bool:
-    """Tell whether a file is IDX by its first bytes, gzip or not.
-
-    Parameters
-    ----------
-    path : Path
-        A regular file.
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        with path.open("rb") as raw, gzip.open(raw) if _gzipped(path) else raw as file:
-            head = file.read(4)
-    except (OSError, EOFError, zlib.error):
-        return False
-    return len(head) == 4 and head[:3] == b"\0\0\x08" and 1 <= head[3] <= 4
-
-
-def _gzipped(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-def _labels_beside(path: Path) -> Path | None:
-    name = path.name.replace("images", "labels").replace("idx3", "idx1")
-    stem = name.removesuffix(".gz")
-    near = [path.with_name(candidate) for candidate in (name, stem, f"{stem}.gz")]
-    return next((p for p in near if p.name != path.name and p.is_file()), None)
-
-
-def _idx(path: Path) -> np.ndarray:
-    name = shown(path.name)
-    try:
-        with path.open("rb") as raw, gzip.open(raw) if _gzipped(path) else raw as file:
-            head = file.read(4)
-            if len(head) < 4 or head[:3] != b"\0\0\x08" or not 1 <= head[3] <= 4:
-                raise DataError(f"{name} is no IDX file of bytes (it starts with {head!r}): expected MNIST's format")
-            shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
-            claimed = prod(shape)
-            # gzip shrinks by a factor of 1032 at most: a larger claim cannot be true.
-            if claimed > 1100 * path.stat().st_size or (
-                _gzipped(path) and claimed > max(_BOMB, 200 * path.stat().st_size)
-            ):
-                raise DataError(f"{name} claims {' x '.join(map(str, shape))} bytes in {path.stat().st_size}: refused")
-            content = file.read(claimed + 1)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f"{name} is cut off or damaged ({one_line(error)}): fetch it again") from error
-    if len(content) != claimed:
-        more = "more than" if len(content) > claimed else f"{len(content)} of"
-        raise DataError(f"{name} holds {more} the {claimed} bytes that its header says: fetch it again")
-    return np.frombuffer(content, np.uint8).reshape(shape)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import one_line, shown
+from .room import room
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -226,7 +227,7 @@ def resized(images: np.ndarray, size: int, resize: int | None, interpolation: st
     """
     from PIL import Image
 
-    result = np.empty((*images.shape[:2], size, size), np.uint8)
+    result = room((*images.shape[:2], size, size))
     for index, pixels in enumerate(images):
         grey = len(pixels) == 1
         image = Image.fromarray(np.ascontiguousarray(pixels[0] if grey else pixels.transpose(1, 2, 0)))

@@ -14,6 +14,7 @@ from ..files import cache_folder, shown
 from ..preprocessing import Preprocessing
 from .decode import UnreadableImage, described, is_grey, read_image
 from .listings import Listing
+from .room import room
 
 _BROKEN_SHARE = 0.1
 _WORTH_CACHING = 1000
@@ -62,6 +63,7 @@ def read_listing(
         images, skipped = _decode(listing, name, wanted, how)
         if cached is not None:
             _save_cache(cached, images, skipped)
+            images, skipped = _load_cache(cached) or (images, skipped)
     lost = {index for index, _ in skipped}
     kept = np.array([index for index in range(len(listing.files)) if index not in lost], np.int64)
     if skipped:
@@ -84,7 +86,7 @@ def _decode(listing: Listing, name: str, channels: int, how: Preprocessing) -> t
                 raise DataError(f"{name}: {said}; mend or remove them") from error
             continue
         if images is None:
-            images = np.empty((count, *pixels.shape), np.uint8)
+            images = room((count, *pixels.shape))
         if pixels.shape != images.shape[1:]:
             first, other = (f"{shape[-1]} x {shape[-2]}" for shape in (images.shape, pixels.shape))
             raise DataError(
@@ -116,7 +118,7 @@ def _cache_file(listing: Listing, channels: int, how: Preprocessing) -> Path | N
 
 def _load_cache(path: Path) -> tuple[np.ndarray, list[tuple[int, str]]] | None:
     try:
-        images = np.load(path, mmap_mode="c", allow_pickle=False)
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
         skipped = [(int(index), str(why)) for index, why in json.loads(path.with_suffix(".json").read_text("utf-8"))]
     except (OSError, ValueError, EOFError, TypeError):
         return None

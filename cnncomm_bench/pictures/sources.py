@@ -15,7 +15,8 @@ from ..errors import DataError, UsageError, nearest
 from ..files import one_line, shown
 from ..torchvision_compat import import_torchvision
 from . import download
-from .arrays import Arrays, as_labels, as_pixels, idx_files, is_idx, read_idx, read_npz
+from .arrays import Arrays, as_labels, as_pixels, read_npz
+from .idx import idx_files, is_idx, read_idx
 from .listings import Listing, read_folder, read_table
 
 NAMES = ("bundled:fashion-mnist", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")

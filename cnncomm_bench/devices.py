@@ -1,0 +1,54 @@
+"""The device that models run on, and how many images it takes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .errors import UsageError
+
+
+def pick_device(device: str) -> str:
+    """The device to run on; "auto" takes a GPU where there is one.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        Torch knows no such device, or this machine has none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {device!r} cannot be used: {reason}; try --device cpu") from error
+    return device
+
+
+def auto_batch_size(shape: Sequence[int], device: str) -> int:
+    """Images a forward pass takes, by the size of an image.
+
+    Parameters
+    ----------
+    shape : (C, H, W)
+    device : str
+
+    Returns
+    -------
+    int
+    """
+    values = max(1, int(np.prod(shape)))
+    # On a processor, activations that leave the cache and the allocator's pool cost more than small batches do.
+    most, budget = (64, 2**19) if device == "cpu" else (2048, 2**24)
+    return max(8, min(budget // values, most))
