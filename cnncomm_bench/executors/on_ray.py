@@ -78,10 +78,9 @@ def _connected(name: str) -> Iterator[Any]:
         yield ray
         return
     try:
-        address = name if name.startswith("ray://") else None
-        ray.init(
-            address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=None if address else False
-        )
+        elsewhere = name.startswith("ray://")
+        options = {} if elsewhere else {"include_dashboard": False}
+        ray.init(name if elsewhere else None, log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:  # Ray has an error of its own for everything that may be wrong with an address
         raise UsageError(
             f"--executor {name}: there is no cluster to connect to ({one_line(error)}); "

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from math import prod
-from typing import IO
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def room(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarra
         ) from error
 
 
-def read_into(file: IO[bytes], content: np.ndarray) -> int:
+def read_into(file: Any, content: np.ndarray) -> int:
     """Fill bytes from a file, a mebibyte at a time.
 
     Parameters
@@ -68,7 +68,7 @@ def read_into(file: IO[bytes], content: np.ndarray) -> int:
     """
     done = 0
     while done < len(content):
-        read = file.readinto(content[done : done + 2**20])  # type: ignore[attr-defined]
+        read = file.readinto(content[done : done + 2**20])
         if not read:
             break
         done += read
