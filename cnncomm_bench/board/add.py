@@ -56,9 +56,12 @@ def entries_of(run: Run) -> list[Entry]:
     Raises
     ------
     DataError
-        The run cannot stand in a leaderboard: images without labels, too few of them, a model without a file.
+        The run cannot stand in a leaderboard: cells that failed, images without labels, too few of them, a model
+        without a file.
     """
     data = run.info.data
+    if run.info.failures:
+        raise DataError(f"{len(run.info.failures)} cells of the run failed: run its command again until none does")
     if not data.labelled:
         raise DataError(f"{data.name} has no labels: a leaderboard ranks by accuracy, and needs them")
     if not _over_the_grid(run):

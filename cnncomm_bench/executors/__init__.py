@@ -52,7 +52,7 @@ def check(name: str) -> None:
     ------
     UsageError
     """
-    if name not in ("serial", "ray") and not name.removeprefix("ray://") != name:
+    if name not in ("serial", "ray") and not name.startswith("ray://"):
         raise UsageError(f"no executor is called {name!r}; {nearest(name, NAMES)}")
 
 

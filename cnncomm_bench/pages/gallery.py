@@ -22,7 +22,6 @@ from .. import snr
 from ..atomic import write_text
 from ..attacks.answers import predict
 from ..attacks.base import Batch
-from ..errors import BenchError
 from ..pixels import Pixels
 from ..statistics.tally import CLEAN
 
@@ -217,7 +216,7 @@ def _tiles(
                             picture=_encoded(result[place], stride),
                             noise=_encoded(_stretched(result[place] - clean[place]), stride),
                         )
-    except (BenchError, RuntimeError, ValueError) as error:  # a picture is not worth a run that is finished
+    except Exception as error:  # a picture is not worth a run that is finished
         raise _Skipped(f"{entry.spec} is not shown: {' '.join(str(error).split())[:200]}") from error
 
 

@@ -1,0 +1,69 @@
+"""What a dry run foretells, beside what the run then takes."""
+
+import pytest
+
+from cnncomm_bench import executors, request, summary
+from cnncomm_bench.attacks import parse
+from cnncomm_bench.cost import passes
+from cnncomm_bench.estimate import estimate
+
+ARGUMENTS = {
+    "attacks": ["gaussian", "impulse-square", "fgm", "pgd:steps=4", "fmn:steps=6", "square-attack:queries=10"],
+    "snr": "0:50:10",
+    "samples": 60,
+    "eps_l2": ["0.5"],
+}
+
+
+def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
+    prepared = request.prepare(["bundled:standard", "bundled:adversarial"], out=tmp_path / "run", **ARGUMENTS)
+    told = estimate(prepared)
+    run = prepared.execute("")
+    noise = run.predictions.attack.isin(["clean", "gaussian", "impulse-square"]).sum()
+    attacks = [facts for by_attack in run.info.facts.values() for facts in by_attack.values()]
+    forward, backward = (
+        60 * sum(sum(facts.get(f"{way}_passes", {}).values()) for facts in attacks) for way in ("forward", "backward")
+    )
+    assert (forward + noise) / 2 < told.forward_passes < 2 * (forward + noise)
+    assert backward / 2 < told.backward_passes < 2 * backward
+    assert told.seconds > 0
+    size = sum(path.stat().st_size for path in (tmp_path / "run").iterdir())
+    assert size / 2 < told.disk_bytes < 2 * size
+
+
+def test_several_workers_share_the_time(monkeypatch):
+    prepared = request.prepare(["bundled:standard"], attacks=["gaussian"], snr="20", samples=30)
+    alone = estimate(prepared)
+    monkeypatch.setattr(executors, "workers", lambda name, device: 10)
+    together = estimate(prepared)
+    assert together.workers == 10
+    assert together.seconds < alone.seconds
+    assert "on 10 workers" in summary.estimated(prepared)
+
+
+@pytest.mark.parametrize(
+    ("spec", "forward", "backward"),
+    [
+        ("cauchy", 1, 0),
+        ("fgsm", 2, 1),
+        ("apgd-dlr:steps=10,targets=3", 31, 30),
+        ("square-attack:queries=100", 101, 0),
+        ("pgd:steps=7@l2=0.5", 8, 7),
+        ("torchattacks.PGDL2:steps=12", 13, 12),
+        ("torchattacks.FGSM", 21, 20),
+    ],
+)
+def test_passes_by_the_attacks_own_parameters(spec, forward, backward):
+    assert passes(parse(spec)) == (forward, backward)
+
+
+def test_images_without_labels(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from cnncomm_bench import bundled
+
+    for index, image in enumerate(bundled.images()[0][:30]):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(image[0]).save(tmp_path / "photos" / f"{index}.png")
+    prepared = request.prepare(["bundled:standard"], data=str(tmp_path / "photos"), attacks=["fgsm"], snr="20")
+    assert estimate(prepared).backward_passes > 0
