@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,9 +32,9 @@ class DataInfo(BaseModel):
 
     name: str
     sha256: str
-    images: int
-    shape: list[int]
-    classes: int
+    images: int = Field(ge=1)
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
+    classes: int = Field(ge=2)
     class_names: list[str] = Field(default_factory=list)
     labelled: bool = True
     median_norm: float = 1.0
