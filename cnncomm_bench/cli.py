@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(error.format_message(), 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _fail(f"stopped; {error.__cause__ or 'nothing was stored yet'}; go on with: {_typed()}", 1)
+        _fail(f"stopped; {error.__cause__ or 'no cell was computed'}; go on with: {_typed()}", 1)
 
 
 def _typed() -> str:
