@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,3 +53,20 @@ def auto_batch_size(shape: Sequence[int], device: str) -> int:
     # On a processor, activations that leave the cache and the allocator's pool cost more than small batches do.
     most, budget = (64, 2**19) if device == "cpu" else (2048, 2**24)
     return max(8, min(budget // values, most))
+
+
+def noise_threads(device: str) -> int:
+    """Threads that make noise on the host while the model runs.
+
+    A thread makes the noise of about 10,000 CIFAR images a second, for all SNRs at once: one is plenty for a model that
+    shares the processor with it, and a fast GPU takes several.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    int
+    """
+    return 1 if device == "cpu" else min(4, os.cpu_count() or 1)

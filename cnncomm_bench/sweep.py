@@ -25,13 +25,14 @@ from . import memory, snr
 from .attacks.answers import Logits, predict
 from .attacks.base import Batch
 from .cells import Cell
+from .devices import noise_threads
 from .errors import BenchError
 from .files import one_line
 from .outcome import Outcome
 from .pixels import Indices, Pixels
 from .streams import Digests, digests
 
-_AHEAD = 2  # batches prepared while the model runs
+_AHEAD = 2  # batches prepared by each thread while the model runs
 
 Prepared = tuple[Tensor, Digests, Any]
 Progress = Callable[[Cell, int], None]
@@ -137,9 +138,10 @@ class Sweep:
         Done or Failed
             In the order of the jobs.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix="noise") as pool:
+        threads = noise_threads(self.device)
+        with ThreadPoolExecutor(threads, thread_name_prefix="noise") as pool:
             batches = ((job, rows) for job in jobs for rows in self._batches(job.cell))
-            prepared = _ahead(pool, lambda batch: self._prepare(batch[0].cell, batch[1]), batches)
+            prepared = _ahead(pool, lambda batch: self._prepare(batch[0].cell, batch[1]), batches, threads * _AHEAD)
             for job, group in itertools.groupby(prepared, key=lambda ready: ready[0][0]):
                 yield self._cell(job, ((rows, future.result) for (_, rows), future in group), progress)
 
@@ -219,14 +221,14 @@ _Batch = tuple[Job, slice]
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, prepare: Callable[[_Batch], Prepared], batches: Iterator[_Batch]
+    pool: ThreadPoolExecutor, prepare: Callable[[_Batch], Prepared], batches: Iterator[_Batch], ahead: int
 ) -> Iterator[tuple[_Batch, Future[Prepared]]]:
     """Batches in order, a few of them being prepared while the caller is busy with an earlier one."""
 
     def started(count: int) -> Iterator[tuple[_Batch, Future[Prepared]]]:
         return ((batch, pool.submit(prepare, batch)) for batch in itertools.islice(batches, count))
 
-    waiting = deque(started(_AHEAD))
+    waiting = deque(started(ahead))
     while waiting:
         ready = waiting.popleft()
         ready[1].exception()  # waits, so that no more than a few are prepared ahead
