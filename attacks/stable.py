@@ -8,6 +8,7 @@ one. Sampling is by Chambers, Mallows and Stuck (1976) with Weron's (1996) corre
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -66,6 +67,29 @@ def transform(
         log_size.sub_(cosine.log_(), alpha=1 / alpha).clamp_(max=math.log(LARGEST))
         return torch.sin(alpha * angle).mul_(log_size.exp_()).clamp_(-LARGEST, LARGEST)
     return _skewed(turn, exponential, alpha, beta, parametrisation).to(turn.dtype)
+
+
+def ingredients(streams: Sequence[np.random.Generator], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Uniform and exponential values for `transform`, a row from each stream.
+
+    Parameters
+    ----------
+    streams : sequence of numpy.random.Generator
+        N of them.
+    shape : tuple of int
+        Of a row.
+
+    Returns
+    -------
+    turn, exponential : Tensor, shape-(N, *shape), float32
+    """
+    turn = np.empty((len(streams), *shape), dtype=np.float32)
+    exponential = np.empty_like(turn)
+    for row, stream in enumerate(streams):
+        stream.random(dtype=np.float32, out=turn[row])
+        stream.standard_exponential(dtype=np.float32, out=exponential[row])
+    centred = torch.from_numpy(turn).sub_(0.5).add_(_HALF_CELL)
+    return centred, torch.from_numpy(exponential).clamp_(min=_SMALLEST_EXPONENTIAL)
 
 
 def _skewed(turn: Tensor, exponential: Tensor, alpha: float, beta: float, parametrisation: str) -> Tensor:
@@ -268,11 +292,5 @@ class StableNoise(DirectionNoise):
         Tensor, shape-(N, C, H, W), or (N, 1, H, W) for shared channels
         """
         channels = shape[0] if self.channels == "independent" else 1
-        turn = np.empty((len(keys), channels, *shape[1:]), dtype=np.float32)
-        exponential = np.empty_like(turn)
-        for row, generator in enumerate(generators(keys, seed=seed, family=self.family, call=call)):
-            generator.random(dtype=np.float32, out=turn[row])
-            generator.standard_exponential(dtype=np.float32, out=exponential[row])
-        centred = torch.from_numpy(turn).sub_(0.5).add_(_HALF_CELL)
-        positive = torch.from_numpy(exponential).clamp_(min=_SMALLEST_EXPONENTIAL)
-        return transform(centred, positive, self.alpha, self.beta, "S0")
+        streams = list(generators(keys, seed=seed, family=self.family, call=call))
+        return transform(*ingredients(streams, (channels, *shape[1:])), self.alpha, self.beta, "S0")

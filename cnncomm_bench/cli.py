@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from .cli_link import link
 from .errors import BenchError
 
 _DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
@@ -174,6 +175,9 @@ def leaderboard_check(folder: Path) -> None:
     faults = check(folder)
     click.echo("\n".join(faults) or f"{folder}: every table matches its entries")
     raise SystemExit(1 if faults else 0)
+
+
+cli.add_command(link)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

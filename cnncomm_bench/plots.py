@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart without colour vision, and by markers besides.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def plot_curves(
@@ -108,8 +108,8 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 
 
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
-    colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
-    style = ("-", "--", ":")[place // len(_COLOURS) % 3]
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    style = ("-", "--", ":")[place // len(COLOURS) % 3]
     if label == WORST:  # it lies on the strongest adversary, which must stay visible
         axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
         return

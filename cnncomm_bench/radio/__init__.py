@@ -1,0 +1,1 @@
+"""The parts of the communication link; `cnncomm_bench.link` puts them together."""
