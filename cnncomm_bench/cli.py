@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from .cli_link import link
+from .cli_link import bandwidth, correspond, link, special
 from .errors import BenchError
 
 _DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
@@ -177,7 +177,8 @@ def leaderboard_check(folder: Path) -> None:
     raise SystemExit(1 if faults else 0)
 
 
-cli.add_command(link)
+for command in (link, correspond, special, bandwidth):
+    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
 
 @click.command()
 @click.option("--alpha", "alphas", **_LIST, help="Of the alpha-stable noise. Default: 2,1.5,1,0.5.")
-@click.option("--snr", "snr_db", metavar="GRID", help="FIRST:LAST:STEP or a list, dB. Default: -10:50:2.5.")
+@click.option("--snr", "snr_db", metavar="GRID", help="FIRST:LAST:STEP or a list, dB. Default: -10:50:5.")
 @click.option("--modulation", "modulations", **_LIST, help="bpsk, qpsk, 16qam. Default: bpsk.")
 @click.option("--code", "codes", **_LIST, help="none, conv, ldpc; the last two need the extra comms. "
               "Default: none,conv.")  # fmt: skip
@@ -28,7 +28,7 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
 @click.option("--min-errors", type=int, metavar="N", help="Errors a point waits for: frames where bits depend on each "
               "other. Default: 1,000, coded 100.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of data and noise.")
-@click.option("--full", is_flag=True, help="Also 16-QAM and LDPC, up to 10^6 coded bits a point.")
+@click.option("--full", is_flag=True, help="Steps of 2.5 dB, LDPC as well, and up to 10^6 coded bits a point.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/link"), show_default=True, metavar="FOLDER",
               help="Where it goes. The same command goes on with one that was cut off.")  # fmt: skip
 def link(out: Path, full: bool, **options: Any) -> None:
@@ -46,6 +46,56 @@ def link(out: Path, full: bool, **options: Any) -> None:
     settings = link.Settings.of(**{**(link.FULL if full else {}), **given})
     table = link.simulate(settings, out, command=shlex.join(["cnncomm-bench", *sys.argv[1:]]))
     click.echo(after(table, out))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("link", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/correspondence"), show_default=True,
+              metavar="FOLDER", help="Where tables and figure go.")  # fmt: skip
+def correspond(run: Path, link: Path, out: Path) -> None:
+    """Measure how alike a CNN's accuracy drop (RUN) and a link's bit error rate (LINK) are."""
+    from . import correspond
+
+    click.echo(correspond.as_markdown(correspond.correspond(run, link, out)))
+    click.echo(f"written: {out / 'correspondence.md'}, correspondence.json, correspondence.png, correspondence.svg")
+
+
+@click.command()
+@click.option("--alpha", "alphas", **_LIST, help="Of the noise, a network trained for each. Default: 2,1.")
+@click.option("--snr", "snr_db", metavar="GRID", default="0:20:2.5", show_default=True, help="dB.")
+@click.option("--ruler", default="dispersion", show_default=True, metavar="NAME", help="dispersion or geometric.")
+@click.option("--steps", type=int, default=1500, show_default=True, metavar="N", help="Of the training.")
+@click.option("--max-bits", type=int, default=400_000, show_default=True, metavar="N", help="Where a point gives up.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of everything.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/special"), show_default=True,
+              metavar="FOLDER", help="Where the table and the figure go.")  # fmt: skip
+def special(alphas: tuple[str, ...], **options: Any) -> None:
+    """Train the paper's special CNN, from labels to labels over the channel, and set it beside the link."""
+    from . import special
+
+    table = special.compare(_split(alphas) or (2.0, 1.0), **options)
+    click.echo(special.as_text(table))
+    click.echo(f"written: {options['out'] / 'special.csv'}, special.png, special.svg")
+
+
+@click.command()
+@click.option("--model", default="bundled:standard", show_default=True, metavar="PATH|NAME", help="As for a run.")
+@click.option("--arch", metavar="SPEC", help="As for a run.")
+@click.option("--data", metavar="PATH|NAME", help="As for a run.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Use N images, balanced over the classes.")
+@click.option("--side", "sides", **_LIST, help="Pixels a side. Default: 28,20,14,10,7.")
+@click.option("--attack", default="gaussian", show_default=True, metavar="SPEC", help="A noise.")
+@click.option("--snr", metavar="GRID", default="-10:40:5", show_default=True, help="dB.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bandwidth"), show_default=True,
+              metavar="FOLDER", help="Where the tables and the figure go.")  # fmt: skip
+def bandwidth(sides: tuple[str, ...], **options: Any) -> None:
+    """Score one model at a ladder of input resolutions: the W of C = W log2(1 + S/N)."""
+    from . import bandwidth
+
+    table = bandwidth.ladder(sides=bandwidth.parse_sides(_split(sides)), **options)
+    click.echo(bandwidth.as_text(table))
+    click.echo(f"written: {options['out'] / 'bandwidth.csv'}, bandwidth_curves.csv, bandwidth.png, bandwidth.svg")
 
 
 def _split(values: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["FULL", "Settings", "open_link", "simulate"]
 
 FULL: dict[str, Any] = {
-    "modulations": ("bpsk", "16qam"),
+    "snr_db": "-10:50:2.5",
     "codes": ("none", "conv", "ldpc"),
     "max_bits": 1_000_000,
 }

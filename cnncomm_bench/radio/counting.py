@@ -42,7 +42,7 @@ def exact(errors: float, trials: float, *, stopped: bool = False, confidence: fl
     >>> [round(x, 4) for x in exact(0, 100)]
     [0.0, 0.0, 0.0362]
     >>> [round(x, 4) for x in exact(10, 100, stopped=True)]
-    [0.1, 0.049, 0.1645]
+    [0.1, 0.049, 0.1656]
     """
     if trials == 0:
         return float("nan"), 0.0, 1.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..plots import COLOURS, MARKERS
-from .record import SYSTEM
+from .record import SYSTEM, system_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +68,9 @@ def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     axes.plot(unseen.snr_db, unseen.ber_high, color=colour, marker="v", ms=5, mfc="none", ls="none")
 
 
-def _dress(axes: Axes, system: tuple[object, ...], rate: float) -> None:
-    modulation, code, receiver, interleaver, frame, ruler = system
-    coded = "uncoded" if code == "none" else f"{code}, {receiver} receiver"
-    spread = ", interleaved" if interleaver != "none" else ""
-    axes.set_title(f"{modulation}, {coded}{spread}, {frame} bits\nruler: {ruler}", fontsize=9)
+def _dress(axes: Axes, system: tuple[Any, ...], rate: float) -> None:
+    *parts, ruler = system
+    axes.set_title(f"{system_name(*parts)}\nruler: {ruler}", fontsize=9)
     axes.set_yscale("log")
     axes.set_ylim(1e-7, 1)
     axes.grid(alpha=0.25)

@@ -31,7 +31,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
         curve.set_index("snr_db").reindex(grid).ffill().reset_index()
         for _, curve in table.groupby(["noise", "ruler", *SYSTEM], sort=False)
     ]
-    return pd.concat(curves, ignore_index=True)[table.columns]
+    return pd.concat(curves, ignore_index=True)[table.columns].astype(table.dtypes)
 
 
 def alpha_order(table: pd.DataFrame) -> pd.DataFrame:

@@ -117,6 +117,18 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
     return info, table
 
 
+def system_name(modulation: str, code: str, receiver: str, interleaver: str, frame: int) -> str:
+    """A system of the link in words; the parameters are the columns `SYSTEM`.
+
+    Examples
+    --------
+    >>> system_name("bpsk", "conv", "cauchy", "none", 512)
+    'bpsk, conv, cauchy receiver, 512 bits'
+    """
+    coded = "uncoded" if code == "none" else f"{code}, {receiver} receiver"
+    return f"{modulation}, {coded}{'' if interleaver == 'none' else ', interleaved'}, {frame} bits"
+
+
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _REPORTED:

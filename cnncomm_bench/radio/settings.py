@@ -92,7 +92,7 @@ class Settings(BaseModel):
     alphas: tuple[float, ...] = (2.0, 1.5, 1.0, 0.5)
     jammers: tuple[str, ...] = ()
     bursts: tuple[int, ...] = ()
-    snr_db: tuple[float, ...] = parse_grid("-10:50:2.5")
+    snr_db: tuple[float, ...] = parse_grid("-10:50:5")
     modulations: tuple[str, ...] = ("bpsk",)
     codes: tuple[str, ...] = ("none", "conv")
     rulers: tuple[str, ...] = ("dispersion", "geometric", "realised")

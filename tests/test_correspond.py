@@ -1,0 +1,137 @@
+"""The correspondence: likeness of families of curves, the table of modules, the special CNN, the ladder."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cnncomm_bench import bandwidth, bundled, cli, evaluate
+from cnncomm_bench.correspond import correspond
+from cnncomm_bench.correspondence.families import pairs
+from cnncomm_bench.correspondence.likeness import order, overlay
+from cnncomm_bench.errors import UsageError
+from cnncomm_bench.link import Settings, simulate
+from cnncomm_bench.radio.counting import Rule
+from cnncomm_bench.radio.noise import Stable
+from cnncomm_bench.radio.special import SpecialCnn
+from cnncomm_bench.special import compare
+
+NOISES = ["gaussian", "stable:alpha=1.5", "cauchy", "stable:alpha=0.5"]
+DB = np.arange(0, 55, 5.0)
+
+
+def family(middles, width=4.0, db=DB):
+    return np.array([1 / (1 + np.exp((db - middle) / width)) for middle in middles])
+
+
+@pytest.mark.parametrize(("shift", "stretch"), [(0.0, 1.0), (12.0, 1.0), (-6.0, 1.5)])
+def test_the_overlay_finds_shift_and_stretch(shift, stretch):
+    middles = np.array([12.0, 16.0, 21.0, 30.0])
+    fine = np.arange(-60, 90, 1.0)
+    link = family((middles - shift) / stretch, 4 / stretch, fine)
+    found = overlay(family(middles), DB, link, fine)
+    assert found.shift_db == pytest.approx(shift, abs=1.0)
+    assert found.stretch == pytest.approx(stretch, rel=0.05)
+    assert found.residual < 0.01
+    assert (found.rank, found.pairings) == (1, 24)
+    assert found.permuted_best > 3 * found.residual
+
+
+def test_reversed_members_are_told():
+    """Each member alone would fit with a map of its own: with one map for all, the reversed pairing fits better."""
+    middles = [12.0, 16.0, 21.0, 30.0]
+    found = overlay(family(middles), DB, family(middles[::-1]), DB)
+    assert found.rank > 12
+    assert found.permuted_best < found.residual
+
+
+def test_families_of_equal_members_have_no_order():
+    same = family([20.0] * 4)
+    found = overlay(same, DB, same, DB)
+    assert found.rank == found.pairings  # no pairing is better than another
+    values = np.column_stack([same[:, 3], same[:, 3] - 0.01, same[:, 3] + 0.01])
+    told = order(values, values)
+    assert np.isnan(told.tau)
+    assert (told.concordant, told.discordant, told.undecided) == (0, 0, 6)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("correspondence")
+    images, labels, _ = bundled.images()
+    model = bundled.load("standard")
+    run = evaluate(model, images[:100], labels[:100], attacks=NOISES, snr_db=[0, 10, 20, 30], ruler="dispersion",
+                   out=folder / "run")  # fmt: skip
+    settings = Settings.of(codes=["none"], snr_db="-10:50:10", max_bits=30_000, frames=[64])
+    simulate(settings, folder / "link", quiet=True)
+    assert run.info.finished
+    return folder
+
+
+def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
+    found = correspond(folders / "run", folders / "link", tmp_path)
+    (one,) = found.likenesses  # the run has one ruler
+    assert (one.ruler, one.alphas, one.pairings) == ("dispersion", [2.0, 1.5, 1.0, 0.5], 24)
+    assert [at.snr_db for at in one.orders] == [0.0, 10.0, 20.0, 30.0]
+    assert one.concordant > one.discordant
+    assert one.tau_mean > 0.5
+    assert len(found.modules) == 7
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {f"correspondence.{kind}" for kind in ("json", "md", "png", "svg")}
+    assert json.loads((tmp_path / "correspondence.json").read_text())["schema_version"] == 1
+
+    cli_out = tmp_path / "again"
+    cli.main(["correspond", str(folders / "run"), str(folders / "link"), "--out", str(cli_out)])
+    assert (cli_out / "correspondence.md").read_text() == (tmp_path / "correspondence.md").read_text()
+    assert "bpsk, uncoded, 64 bits" in capsys.readouterr().out
+
+
+def test_too_little_in_common_is_told(folders, tmp_path, capsys):
+    table = pd.read_csv(folders / "link" / "ber.csv")
+    from cnncomm_bench import Run
+
+    with pytest.raises(UsageError, match="three alphas and an SNR in common"):
+        pairs(Run.open(folders / "run"), table[table.ruler == "realised"])
+    for run, link in ((tmp_path, folders / "link"), (folders / "run", tmp_path)):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["correspond", str(run), str(link), "--out", str(tmp_path / "out")])
+        assert stop.value.code == 1
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_special_cnn_learns_and_noise_undoes_it():
+    """After 150 steps it is far better than guessing 1 of 256, and worse at less SNR."""
+    network = SpecialCnn(Stable(2.0), "dispersion", steps=150, quiet=True)
+    far, near = (network.measure(db, Rule(200, 40_000), 0, batch=1024).row() for db in (-5.0, 15.0))
+    assert near["fer_high"] < 0.5
+    assert near["fer_high"] < far["fer_low"]
+    again = SpecialCnn(Stable(2.0), "dispersion", steps=150, quiet=True).measure(-5.0, Rule(200, 40_000), 0, batch=1024)
+    assert again.row() == far
+
+
+def test_the_special_cnn_beside_the_link(tmp_path):
+    table = compare([2.0], [5.0], out=tmp_path, steps=5, max_bits=10_000, quiet=True)
+    assert set(table.system) == {
+        "special CNN, 8 bits in 4 x 4 samples", "bpsk, uncoded, 512 bits", "bpsk, conv, gaussian receiver, 512 bits",
+        "bpsk, conv, cauchy receiver, 512 bits",
+    }  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {"special.csv", "special.png", "special.svg"}
+    with pytest.raises(UsageError, match="--ruler dispersion"):
+        compare([2.0], [5.0], "realised", out=tmp_path)
+    with pytest.raises(UsageError, match="at least 1"):
+        compare([2.0], [5.0], out=tmp_path, steps=0)
+
+
+def test_a_ladder_of_resolutions(tmp_path):
+    table = bandwidth.ladder("bundled:standard", [28, 7], out=tmp_path, samples=50, snr="0:40:10")
+    assert table.side.tolist() == [28, 7]
+    assert table["values"].tolist() == [784, 49]
+    assert table.clean_accuracy[0] > table.clean_accuracy[1] + 0.1
+    assert "28 x 28" in (tmp_path / "bandwidth_curves.csv").read_text()
+    assert "784" in bandwidth.as_text(table)
+    for sides in ([], [29], [1]):
+        with pytest.raises(UsageError, match="expected 2 to 28"):
+            bandwidth.ladder("bundled:standard", sides, out=tmp_path, samples=50)
+    with pytest.raises(UsageError, match="expected pixels"):
+        bandwidth.parse_sides(["a"])
