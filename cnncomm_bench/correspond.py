@@ -9,10 +9,12 @@ a run's folder, a link's folder -> families.pairs   the curves of the same alpha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from tabulate import tabulate
 
@@ -47,9 +49,9 @@ class Likeness(BaseModel):
     model, system, ruler : str
     alphas : list of float
     verdict : {"supported", "contradicted", "undecided"}
-        On "a CNN's drop and a link's error rate answer alike to alpha and SNR": supported where more pairs are
-        ordered alike than not and no wrong pairing of the alphas fits as well as the right one; contradicted where
-        more pairs are ordered the other way round and half of the wrong pairings or more fit better.
+        On "a CNN's drop and a link's error rate answer alike to alpha and SNR": supported where at least three
+        quarters of the decided pairs are ordered alike and no wrong pairing of the alphas fits as well as the right
+        one; contradicted where as many are ordered the other way round and most wrong pairings fit better.
     tau_mean : float, optional
         Kendall's tau, mean over the SNRs.
     concordant, discordant, undecided : int
@@ -87,12 +89,12 @@ class Correspondence(BaseModel):
 
     schema_version: Literal[1] = 1
     run: str
-    link: str
+    links: list[str]
     likenesses: list[Likeness]
     modules: list[modules.Row]
 
 
-def correspond(run: str | Path, link: str | Path, out: str | Path) -> Correspondence:
+def correspond(run: str | Path, link: str | Path, out: str | Path, others: Sequence[str | Path] = ()) -> Correspondence:
     """Measure how alike a run and a link are, and write it down.
 
     Parameters
@@ -101,12 +103,15 @@ def correspond(run: str | Path, link: str | Path, out: str | Path) -> Correspond
         A run's folder with alpha-stable noise, as of `--suite figure3`.
     link : str or Path
         A link's folder.
+    others : sequence of str or Path
+        Folders of more links, with jammers or bursts, for the table of modules.
     out : str or Path
         Folder for `correspondence.json`, `correspondence.md` and the figure.
 
     Returns
     -------
     Correspondence
+        The figure shows the system of the link that fits the first model best; the tables have all.
 
     Raises
     ------
@@ -116,17 +121,20 @@ def correspond(run: str | Path, link: str | Path, out: str | Path) -> Correspond
     stored, table, folder = Run.open(run), open_link(link), Path(out)
     found = [(pair, overlay(*_curves(pair))) for pair in pairs(stored, table)]
     likenesses = [_likeness(pair, laid) for pair, laid in found]
-    first = [(pair, laid) for pair, laid in found if _names(pair) == _names(found[0][0])]
+    best = _best(found)
     told = "; ".join(
-        f"{entry.model}, {entry.system}, {entry.ruler}: {entry.verdict}" for entry in likenesses[: len(first)]
+        f"{one.system}, {one.ruler}: {one.verdict}, residual {one.residual:.3f}"
+        for one in likenesses
+        if one.model == best[0][0].model.name
     )
-    result = Correspondence(
-        run=str(run), link=str(link), likenesses=likenesses, modules=modules.rows(stored, table, told)
-    )
+    everything = pd.concat([table, *map(open_link, others)], ignore_index=True)
+    links = [str(link), *map(str, others)]
+    rows = modules.rows(stored, everything, told)
+    result = Correspondence(run=str(run), links=links, likenesses=likenesses, modules=rows)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "correspondence.json", result.model_dump_json(indent=1) + "\n")
     write_text(folder / "correspondence.md", as_markdown(result))
-    plots.save(figure.plot(*zip(*first, strict=True)), folder, "correspondence")
+    plots.save(figure.plot(*zip(*best, strict=True)), folder, "correspondence")
     return result
 
 
@@ -136,7 +144,7 @@ def as_markdown(result: Correspondence) -> str:
              "residual", "alphas permuted: best, mean", "rank"]  # fmt: skip
     rows = [
         [
-            one.model, one.system, one.ruler, one.verdict, "" if one.tau_mean is None else f"{one.tau_mean:.2f}",
+            one.model, one.system, one.ruler, one.verdict, "" if one.tau_mean is None else f"{one.tau_mean:z.2f}",
             f"{one.concordant} : {one.discordant} : {one.undecided}", f"{one.shift_db:+.1f}", f"{one.stretch:.2f}",
             f"{one.residual:.3f}", f"{one.permuted_best:.3f}, {one.permuted_mean:.3f}", f"{one.rank} of {one.pairings}",
         ]
@@ -147,7 +155,7 @@ def as_markdown(result: Correspondence) -> str:
         [
             "# A CNN and a communication link under the same noise",
             "",
-            f"Run `{result.run}`, link `{result.link}`.",
+            f"Run `{result.run}`, link `{'`, `'.join(result.links)}`.",
             "",
             tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
             "",
@@ -168,9 +176,9 @@ def _likeness(pair: Pair, laid: Overlay) -> Likeness:
     like = sum(one.concordant for one in orders.values())
     unlike = sum(one.discordant for one in orders.values())
     verdict: Verdict = "undecided"
-    if like > unlike and laid.rank == 1:
+    if like > 0 and like >= 3 * unlike and laid.rank == 1:
         verdict = "supported"
-    elif unlike > like and 2 * laid.rank > laid.pairings:
+    elif unlike > 0 and unlike >= 3 * like and 2 * laid.rank > laid.pairings:
         verdict = "contradicted"
     return Likeness(
         model=pair.model.name,
@@ -195,5 +203,10 @@ def _curves(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     return pair.model.values(alphas), pair.model.snr_db, pair.link.values(alphas), pair.link.snr_db
 
 
-def _names(pair: Pair) -> tuple[str, str]:
-    return pair.model.name, pair.link.name
+def _best(found: Sequence[tuple[Pair, Overlay]]) -> list[tuple[Pair, Overlay]]:
+    """The system that lies nearest to the first model, on all its rulers."""
+    systems: dict[str, list[tuple[Pair, Overlay]]] = {}
+    for pair, laid in found:
+        if pair.model.name == found[0][0].model.name:
+            systems.setdefault(pair.link.name, []).append((pair, laid))
+    return min(systems.values(), key=lambda rulers: float(np.mean([laid.residual for _, laid in rulers])))

@@ -87,6 +87,23 @@ def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
     assert "bpsk, uncoded, 64 bits" in capsys.readouterr().out
 
 
+def test_more_links_fill_the_table_of_modules(folders, tmp_path):
+    settings = Settings.of(
+        alphas=[2], jammers=["tone"], bursts=[1, 8], codes=["none"], rulers=["realised"], snr_db=[-5, 0], frames=[64],
+        max_bits=20_000,
+    )  # fmt: skip
+    simulate(settings, tmp_path / "more", quiet=True)
+    plain, more = (
+        correspond(folders / "run", folders / "link", tmp_path / "out", others) for others in ((), (tmp_path / "more",))
+    )
+    assert plain.likenesses == more.likenesses
+    absent = [row.module for row in plain.modules if row.found == "not in these runs"]
+    told = {row.module: row.found for row in more.modules}
+    assert len(absent) == 3
+    assert "tone 0.2" in told["channel: a jammer on the carrier or beside it"]
+    assert "1: " in told["channel: bursts, against an interleaver"]
+
+
 def test_too_little_in_common_is_told(folders, tmp_path, capsys):
     table = pd.read_csv(folders / "link" / "ber.csv")
     from cnncomm_bench import Run
@@ -101,13 +118,21 @@ def test_too_little_in_common_is_told(folders, tmp_path, capsys):
 
 
 def test_the_special_cnn_learns_and_noise_undoes_it():
-    """After 150 steps it is far better than guessing 1 of 256, and worse at less SNR."""
-    network = SpecialCnn(Stable(2.0), "dispersion", steps=150, quiet=True)
+    """A little training makes it far better than guessing 1 of 256, and it is worse at less SNR."""
+    network = SpecialCnn(Stable(2.0), "dispersion", steps=100, batch=128, quiet=True)
     far, near = (network.measure(db, Rule(200, 40_000), 0, batch=1024).row() for db in (-5.0, 15.0))
-    assert near["fer_high"] < 0.5
+    assert near["fer_high"] < 0.9
     assert near["fer_high"] < far["fer_low"]
-    again = SpecialCnn(Stable(2.0), "dispersion", steps=150, quiet=True).measure(-5.0, Rule(200, 40_000), 0, batch=1024)
-    assert again.row() == far
+
+
+def test_the_special_cnn_is_the_same_again():
+    found = [
+        SpecialCnn(Stable(1.0), "dispersion", steps=3, batch=16, seed=seed, quiet=True).measure(
+            5.0, Rule(50, 800), 0, 64
+        )
+        for seed in (0, 0, 1)
+    ]
+    assert found[0].bit_errors == found[1].bit_errors != found[2].bit_errors
 
 
 def test_the_special_cnn_beside_the_link(tmp_path):

@@ -298,7 +298,7 @@ def test_a_table_and_its_order(tmp_path):
     pd.testing.assert_frame_equal(open_link(tmp_path / "a"), table, check_dtype=False)
     order = alpha_order(table).set_index("ruler")
     assert order.loc["dispersion", "verdict"] == "supported"
-    assert order.loc["realised", "disagree_db"].startswith("0 ")
+    assert order.loc["realised", "disagree_db"].startswith("0")
     gone = table[~((table.noise == "stable:alpha=2") & (table.snr_db == 20))]
     assert len(complete(gone)) == len(table)
     curve = table[(table.ruler == "dispersion") & (table.alpha == 2)]

@@ -109,10 +109,11 @@ def _jammers(table: pd.DataFrame) -> str:
     tones = table[table.noise.str.startswith("tone")]
     if tones.empty:
         return ABSENT
-    part = table[(table.snr_db == tones.snr_db.min()) & (table.ruler == "realised") & (table.code == "none")]
-    kinds = part[part.noise.str.startswith("tone") | (part.alpha == 2)]
+    snr_db = tones[tones.errors > 0].snr_db.max()  # the highest at which a tone did harm
+    part = table[(table.snr_db == snr_db) & (table.ruler == "realised") & (table.code == "none")]
+    kinds = part[part.noise.str.startswith("tone") | (part.alpha == 2)].drop_duplicates("noise")
     rates = ", ".join(f"{row.noise} {row.ber:.2g}" for row in kinds.itertuples())
-    return f"uncoded at {tones.snr_db.min():g} dB: {rates}"
+    return f"uncoded at {snr_db:g} dB: {rates}"
 
 
 def _receivers(table: pd.DataFrame) -> str:

@@ -85,4 +85,4 @@ def _compare(part: pd.DataFrame) -> dict[str, Any]:
 
 
 def _span(grid: Any) -> str:
-    return f"{grid.min():g} to {grid.max():g}" if len(grid) else ""
+    return " to ".join(f"{db:g}" for db in sorted({grid.min(), grid.max()})) if len(grid) else ""
