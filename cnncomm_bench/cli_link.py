@@ -28,7 +28,11 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
 @click.option("--min-errors", type=int, metavar="N", help="Errors a point waits for: frames where bits depend on each "
               "other. Default: 1,000, coded 100.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of data and noise.")
-@click.option("--full", is_flag=True, help="Steps of 2.5 dB, LDPC as well, and up to 10^6 coded bits a point.")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Steps of 2.5 dB, LDPC as well, and up to 10^6 coded bits a point (500,000 of information).",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/link"), show_default=True, metavar="FOLDER",
               help="Where it goes. The same command goes on with one that was cut off.")  # fmt: skip
 def link(out: Path, full: bool, **options: Any) -> None:

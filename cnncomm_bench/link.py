@@ -38,7 +38,7 @@ __all__ = ["FULL", "Settings", "open_link", "simulate"]
 FULL: dict[str, Any] = {
     "snr_db": "-10:50:2.5",
     "codes": ("none", "conv", "ldpc"),
-    "max_bits": 1_000_000,
+    "coded_bits": 500_000,
 }
 """What `--full` simulates instead of the defaults."""
 

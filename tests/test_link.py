@@ -11,7 +11,7 @@ from scipy.stats import binom, levy_stable, norm
 
 from cnncomm_bench import cli
 from cnncomm_bench.errors import RunFolderError, UsageError
-from cnncomm_bench.link import Settings, open_link, simulate
+from cnncomm_bench.link import FULL, Settings, open_link, simulate
 from cnncomm_bench.radio import coding, frames, modulation, receiver
 from cnncomm_bench.radio.chain import Chain, Streams
 from cnncomm_bench.radio.channel import Channel, Received
@@ -356,6 +356,13 @@ def test_bad_input_is_told(choices, told):
     with pytest.raises(UsageError, match=told) as caught:
         Settings.of(**choices)
     assert "\n" not in str(caught.value)
+
+
+def test_limits_of_bits():
+    uncoded, coded = Settings.of(alphas=[2], rulers=["dispersion"], receivers=["gaussian"]).curves()
+    full = Settings.of(**FULL)
+    assert [full.rule(curve).bits for curve in (uncoded, coded)] == [10_000_000, 500_000]
+    assert [Settings.of(max_bits=7).rule(curve).bits for curve in (uncoded, coded)] == [7, 7]
 
 
 def test_ldpc_frames_have_a_limit():

@@ -28,7 +28,7 @@ _LOOK_UP: dict[str, Callable[[Any], object]] = {
 }
 # A frame that a decoder gets wrong has many wrong bits, and decoding costs a hundred times as much.
 _ERRORS = {True: 1000, False: 100}
-_BITS = {True: 10_000_000, False: 200_000}
+_UNCODED_BITS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ class Settings(BaseModel):
     frames : tuple of int
         Information bits of a frame.
     min_errors, max_bits : int, optional
-        When a point ends: by default at 1,000 errors or 10^7 bits without a code, at 100 or 200,000 with one.
+        When a point ends: by default at 1,000 errors or 10^7 bits without a code, at 100 or `coded_bits` with one.
+    coded_bits : int
+        Information bits at which a point with a code ends where `max_bits` says nothing.
     seed : int
     """
 
@@ -101,6 +103,7 @@ class Settings(BaseModel):
     interleavers: tuple[Literal["none", "block"], ...] = ("none",)
     min_errors: int | None = None
     max_bits: int | None = None
+    coded_bits: int = 200_000
     seed: int = 0
 
     @classmethod
@@ -151,7 +154,7 @@ class Settings(BaseModel):
             raise UsageError("expected at least one")
         return values
 
-    @field_validator("min_errors", "max_bits")
+    @field_validator("min_errors", "max_bits", "coded_bits")
     @classmethod
     def _positive(cls, value: int | None, info: Any) -> int | None:
         if value is not None and value < 1:
@@ -175,4 +178,6 @@ class Settings(BaseModel):
     def rule(self, curve: Curve) -> Rule:
         """When a point of a curve ends."""
         uncoded = curve.code == "none"
-        return Rule(self.min_errors or _ERRORS[uncoded], self.max_bits or _BITS[uncoded])
+        return Rule(
+            self.min_errors or _ERRORS[uncoded], self.max_bits or (_UNCODED_BITS if uncoded else self.coded_bits)
+        )
