@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from torch import Tensor
 from . import plots, request
 from .atomic import write_text
 from .errors import UsageError
+from .frames import Frames, chunks
 from .harness import evaluate
 from .statistics.decibels import format_db
 from .statistics.information import capacity
@@ -134,10 +135,11 @@ def as_text(table: pd.DataFrame) -> str:
     return str(tabulate(shown, headers="keys", showindex=False, disable_numparse=True))
 
 
-def _averaged(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    small = F.interpolate(torch.from_numpy(images).float(), (side, side), mode="area")
-    rounded: npt.NDArray[np.uint8] = small.round().to(torch.uint8).numpy()
-    return rounded
+def _averaged(images: Frames, side: int) -> npt.NDArray[Any]:
+    parts = [F.interpolate(torch.tensor(part).float(), (side, side), mode="area") for part in chunks(images)]
+    small = torch.cat(parts)
+    whole = np.issubdtype(images.dtype, np.integer)
+    return (small.round() if whole else small).numpy().astype(images.dtype)
 
 
 def _figure(curves: pd.DataFrame, title: str) -> Figure:
