@@ -242,7 +242,7 @@ class AlphaStable(Distribution):
             if self.parametrisation == "S1":  # at alpha = 1 scaling a skewed law moves it
                 moved = self.loc + 2 / math.pi * self.beta * self.scale * self.scale.log()
                 location = torch.where(self.alpha == 1, moved, self.loc)
-            return values * self.scale + location
+            return values.mul_(self.scale).add_(location)
 
     def _standard(self, turn: Tensor, exponential: Tensor) -> Tensor:
         """Values at location 0 and scale 1, by one transform for each law of the batch."""
