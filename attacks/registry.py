@@ -25,6 +25,8 @@ GROUP = "cnncomm_bench.attacks"
 _OWN = {
     "stable": "stable:StableNoise",
     "impulse": "impulse:ImpulseNoise",
+    "tone": "tone:ToneNoise",
+    "band": "tone:BandNoise",
     "fgsm": "gradient:FastGradientSign",
     "fgm": "gradient:FastGradient",
     "pgd": "gradient:ProjectedGradient",
@@ -49,8 +51,8 @@ _ALIASES: dict[str, tuple[str, dict[str, Any]]] = {
     "impulse-rhombus": ("impulse", {"shape": "rhombus"}),
 }
 
-# Shown even at its default: "stable" alone does not say how heavy its tails are.
-_ALWAYS_SHOWN = {"stable": ("alpha",), "impulse": ("shape",)}
+# Shown even at its default: "stable" alone does not say how heavy its tails are, nor "tone" where it lies.
+_ALWAYS_SHOWN = {"stable": ("alpha",), "impulse": ("shape",), "tone": ("u", "v"), "band": ("low", "high")}
 
 
 def available() -> list[str]:

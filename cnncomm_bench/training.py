@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from .atomic import write_atomically
 from .attacks.base import Adversary, Attack, Batch
 from .errors import BenchError
 from .streams import digests
@@ -57,6 +62,8 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     title: str = "training",
+    checkpoint: Path | None = None,
+    quiet: bool = False,
 ) -> nn.Module:
     """Train a classifier by SGD under a one-cycle schedule.
 
@@ -78,6 +85,11 @@ def train(
     device : str
     title : str
         Of the progress bar.
+    checkpoint : Path, optional
+        A file that keeps the state after every epoch. A training that was cut off goes on from there, with the
+        same numbers as one that was not; a finished one is loaded. See `fingerprint` for telling trainings apart.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
@@ -87,38 +99,91 @@ def train(
     Raises
     ------
     BenchError
-        The loss is NaN or infinite.
+        The loss is NaN or infinite, or the checkpoint cannot be read.
     """
     generator = torch.Generator().manual_seed(seed)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    steps = epochs * -(-len(images) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=steps)
-    with tqdm(total=steps, desc=title, unit="step", mininterval=2) as progress:
-        for step, rows in enumerate(_batches(len(images), batch_size, epochs, generator)):
-            batch = images[rows].float().div_(255)
-            if flip:
-                batch = _augment(batch, generator)
-            batch, target = batch.to(device), labels[rows].to(device)
-            if disturb is not None:
-                model.eval()  # the noise must not move the statistics of the batch normalisation
-                batch = disturb(model, batch, target, step)
-            model.train()
-            loss = F.cross_entropy(model(batch), target)
-            if not loss.isfinite():
-                raise BenchError(f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate")
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            progress.update()
-            progress.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    per_epoch = -(-len(images) // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=epochs * per_epoch)
+    state = _State(model, optimiser, schedule, generator)
+    done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
+    step = done * per_epoch
+    silent = quiet or done == epochs
+    with tqdm(
+        total=epochs * per_epoch, initial=step, desc=title, unit="step", mininterval=2, disable=silent
+    ) as progress:
+        for epoch in range(done, epochs):
+            for rows in torch.randperm(len(images), generator=generator).split(batch_size):  # type: ignore[no-untyped-call]
+                batch = images[rows].float().div_(255)
+                if flip:
+                    batch = _augment(batch, generator)
+                batch, target = batch.to(device), labels[rows].to(device)
+                if disturb is not None:
+                    model.eval()  # the noise must not move the statistics of the batch normalisation
+                    batch = disturb(model, batch, target, step)
+                model.train()
+                loss = F.cross_entropy(model(batch), target)
+                if not loss.isfinite():
+                    raise BenchError(f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate")
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+                step += 1
+                progress.update()
+                progress.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            if checkpoint is not None:
+                state.save(checkpoint, epoch + 1)
     return model.eval()
 
 
-def _batches(count: int, size: int, epochs: int, generator: torch.Generator) -> Iterator[Tensor]:
-    for _ in range(epochs):
-        yield from torch.randperm(count, generator=generator).split(size)  # type: ignore[no-untyped-call]
+def fingerprint(model: nn.Module, images: Tensor, labels: Tensor, *about: object) -> str:
+    """Digest of all that decides a training, for the name of its checkpoint.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Untrained.
+    images, labels : Tensor
+    *about
+        What else decides it, in values whose text tells them apart.
+
+    Returns
+    -------
+    str
+        Twelve hexadecimal digits.
+    """
+    digest = hashlib.sha256(repr(about).encode())
+    for tensor in (images, labels, *model.state_dict().values()):
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+class _State:
+    """All that a training carries from one epoch to the next."""
+
+    def __init__(self, model: nn.Module, optimiser: Any, schedule: Any, generator: torch.Generator) -> None:
+        self.parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+        self.generator = generator
+
+    def save(self, path: Path, epochs: int) -> None:
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {"generator": self.generator.get_state(), "epochs": epochs}
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+
+    def load(self, path: Path) -> int:
+        """Go back to a saved state; how many epochs it has seen."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            self.generator.set_state(state["generator"])
+            return int(state["epochs"])
+        except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BenchError(f"{path} is no checkpoint of this training ({reason}); delete it to train anew") from error
 
 
 def _augment(batch: Tensor, generator: torch.Generator) -> Tensor:

@@ -30,6 +30,23 @@ STATEMENTS = {
     "robust-gains-db": (
         "A model made robust withstands stronger adversarial noise (Ge et al., Section 5, in our words)."
     ),
+    "features": (
+        "Adversarial examples are features: a classifier trained on them alone knows real images "
+        "(Ge et al., Section 5.1, in our words)."
+    ),
+    "carriers": (
+        "To find the perturbation is to find the carrier frequency (Ge et al., Section 5.1, in our words): adversarial "
+        "noise lies at the frequencies at which noise does the most damage."
+    ),
+    "samples": (
+        "Robust learning needs more data (Ge et al., Section 5.2, in our words): more training images lower the "
+        "threshold SNR of the attacked model."
+    ),
+    "tradeoff": "Robustness costs accuracy (Ge et al., Section 5.3, in our words).",
+    "checkbits": (
+        "A second stream of lower resolution checks the first (Ge et al., Section 5.4, in our words): the two disagree "
+        "more on attacked images than on clean ones."
+    ),
 }
 
 
