@@ -1,4 +1,4 @@
-"""The embedded default: 2,000 test images of Fashion-MNIST and four small residual networks.
+"""The embedded default: 2,000 test and 6,000 training images of Fashion-MNIST and four small residual networks.
 
 Made by examples/train_bundled.py; README.md in this folder tells how, and under which licence.
 """
@@ -71,5 +71,21 @@ def images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, .
     labels : ndarray, shape-(2000,), int64
     classes : tuple of str
     """
-    with np.load(FOLDER / "fashion_mnist.npz") as file:
+    return _read("fashion_mnist.npz")
+
+
+def training_images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:
+    """Images to train on: 6,000 of the 60,000 that the bundled models were trained on, 600 a class.
+
+    Returns
+    -------
+    images : ndarray, shape-(6000, 1, 28, 28), uint8
+    labels : ndarray, shape-(6000,), int64
+    classes : tuple of str
+    """
+    return _read("fashion_mnist_train.npz")
+
+
+def _read(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:
+    with np.load(FOLDER / name) as file:
         return file["x"], file["y"], tuple(str(name) for name in file["classes"])

@@ -34,7 +34,7 @@ STEP = 0.125
 """Between the tones of the map, cycles per pixel."""
 
 RESAMPLES = 2000
-_BATCH = 250
+_BATCH = 125
 
 Bools = npt.NDArray[np.bool_]
 Carrier = BandNoise | ToneNoise
