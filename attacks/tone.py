@@ -24,7 +24,7 @@ NYQUIST = 0.5
 
 
 def radial_frequencies(height: int, width: int) -> Tensor:
-    """Distance of each coefficient of `torch.fft.rfft2` from the spectrum's origin.
+    """Distance of each coefficient of `torch.fft.fft2` from the spectrum's origin.
 
     Parameters
     ----------
@@ -33,11 +33,10 @@ def radial_frequencies(height: int, width: int) -> Tensor:
 
     Returns
     -------
-    Tensor, shape-(height, width // 2 + 1), float64
+    Tensor, shape-(height, width), float64
         In cycles per pixel.
     """
-    down = torch.fft.fftfreq(height, dtype=torch.float64)
-    right = torch.fft.rfftfreq(width, dtype=torch.float64)
+    down, right = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
     return torch.hypot(down[:, None], right[None])
 
 
@@ -107,7 +106,7 @@ class BandNoise(DirectionNoise):
         UsageError
             No frequency of an image of this size lies in the band.
         """
-        radius = radial_frequencies(*shape[1:])
+        radius = radial_frequencies(*shape[1:])[:, : shape[2] // 2 + 1]  # a real spectrum's other half mirrors it
         inside = (radius >= self.low) & (radius < self.high)
         if not inside.any():
             raise UsageError(

@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .atomic import write_atomically
+from .attacks.answers import Logits
 from .attacks.base import Adversary, Attack, Batch
 from .errors import BenchError
 from .streams import digests
 
-Disturbance = Callable[[nn.Module, Tensor, Tensor, int], Tensor]
+BATCH_SIZE = 128
+
+Disturbance = Callable[[Logits, Tensor, Tensor, int], Tensor]
 """(model, images in [0, 1], labels, step) to the images that the model is trained on."""
 
 
@@ -37,7 +40,7 @@ def at_snr(attack: Attack, snr_db: float, seed: int = 0) -> Disturbance:
         (model, images, labels, step) to disturbed images.
     """
 
-    def disturb(model: nn.Module, images: Tensor, labels: Tensor, step: int) -> Tensor:
+    def disturb(model: Logits, images: Tensor, labels: Tensor, step: int) -> Tensor:
         batch = Batch(images, labels, model=model, seed=seed, call=step, keys=digests(images))
         if isinstance(attack, Adversary):
             # Every image, also those that are misclassified already: training wants the loss, not the error.
@@ -56,7 +59,7 @@ def train(
     *,
     disturb: Disturbance | None = None,
     epochs: int = 10,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     learning_rate: float = 0.2,
     flip: bool = True,
     seed: int = 0,

@@ -38,10 +38,17 @@ STATEMENTS = {
         "To find the perturbation is to find the carrier frequency (Ge et al., Section 5.1, in our words): adversarial "
         "noise lies at the frequencies at which noise does the most damage."
     ),
+    "features-control": "Control, to come out undecided: without the adversary's features nothing is learned.",
+    "carriers-control": "Control, to come out undecided: the order of the bands is what agrees.",
     "samples": (
-        "Robust learning needs more data (Ge et al., Section 5.2, in our words): more training images lower the "
-        "threshold SNR of the attacked model."
+        "Robust learning needs more data (Ge et al., Section 5.2, in our words): each doubling of the training images "
+        "lowers the threshold SNR under attack."
     ),
+    "samples-gap": (
+        "Robust learning needs more data than standard learning for the same accuracy (Schmidt et al. 2018; Ge et al., "
+        "Section 5.2)."
+    ),
+    "samples-control": "Control, to come out undecided: no trend where the sizes of the training sets are permuted.",
     "tradeoff": "Robustness costs accuracy (Ge et al., Section 5.3, in our words).",
     "checkbits": (
         "A second stream of lower resolution checks the first (Ge et al., Section 5.4, in our words): the two disagree "

@@ -8,24 +8,22 @@ classifier, so the two must agree where the paper's picture holds: finding the p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
-from scipy.stats import rankdata
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..attacks import parse
 from ..attacks.answers import Logits, predict
-from ..attacks.base import Batch
-from ..attacks.tone import NYQUIST, BandNoise, ToneNoise
-from ..statistics.intervals import Floats, paired_difference, quantiles, resample, wilson
+from ..attacks.base import Batch, DirectionNoise
+from ..attacks.tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
+from ..statistics.intervals import paired_difference, wilson
 from ..streams import digests
-from ..training import at_snr
-from ..verdict import Interval
+from ..verdict import Claim, Interval, decide
+from .spectrum import Bools, agreement, density, in_bands, perturbations
 
 RINGS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.71)
 """Edges of the bands, cycles per pixel; the last holds the corners of the spectrum."""
@@ -33,16 +31,19 @@ RINGS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.71)
 STEP = 0.125
 """Between the tones of the map, cycles per pixel."""
 
-RESAMPLES = 2000
+IMAGES = 500
+"""Test images that a study takes."""
+
+ADVERSARY_DB = 20.0
+_MAP_SNRS_DB = tuple(range(40, -1, -5))
 _BATCH = 125
 
-Bools = npt.NDArray[np.bool_]
 Carrier = BandNoise | ToneNoise
 
 
 def bands(height: int, width: int) -> list[BandNoise]:
     """The rings of the spectrum that hold a frequency of images of this size."""
-    radius = _radii(height, width)
+    radius = radial_frequencies(height, width)
     return [BandNoise(low, high) for low, high in pairwise(RINGS) if bool(((radius >= low) & (radius < high)).any())]
 
 
@@ -61,7 +62,7 @@ def right(
     model: Logits,
     images: Tensor,
     labels: Tensor,
-    noises: Sequence[Carrier | None],
+    noises: Sequence[DirectionNoise | None],
     snr_db: float,
     device: str = "cpu",
     *,
@@ -125,99 +126,86 @@ def carrier_map(
     return pd.DataFrame([_row(noise, clean, hits, snr_db) for noise, hits in zip(noises, noisy)])
 
 
-def density(noise: Tensor) -> Tensor:
-    """How the power of each image's noise spreads over the spectrum, against white noise.
+@dataclass(frozen=True)
+class Study:
+    """What a model listens to, and what its adversary sends.
+
+    Attributes
+    ----------
+    name : str
+        The model's.
+    map : DataFrame
+        See `carrier_map`; with `model` before all columns.
+    spectrum : DataFrame
+        `model, low, high, drop, density` for each band: the drop of the map, and the adversary's power a coefficient
+        against white noise.
+    plane : Tensor, shape-(H, W)
+        The adversary's mean density, as laid out by `torch.fft.fft2`.
+    claims : list of Claim
+        Agreement, and its control.
+    """
+
+    name: str
+    map: pd.DataFrame
+    spectrum: pd.DataFrame
+    plane: Tensor
+    claims: list[Claim]
+
+
+def study(
+    name: str, model: nn.Module, images: Tensor, labels: Tensor, *, device: str, classes: int, seed: int = 0
+) -> Study:
+    """Map a model's carriers, and compare them with the spectrum of its adversary's noise.
 
     Parameters
     ----------
-    noise : Tensor, shape-(N, C, H, W)
+    name : str
+        The model's, for tables.
+    model : nn.Module
+        On the device.
+    images : Tensor, shape-(N, C, H, W)
+        In [0, 1].
+    labels : Tensor, shape-(N,), int64
+    device : str
+    classes, seed : int
 
     Returns
     -------
-    Tensor, shape-(N, H, W), float64
-        Power a coefficient, as laid out by `torch.fft.fft2`; 1 on average, 0 everywhere for no noise.
+    Study
     """
-    power: Tensor = torch.fft.fft2(noise.double()).abs().square().sum(1)
-    return power.div_(power.mean((1, 2), keepdim=True).clamp_(min=torch.finfo(torch.float64).tiny))
+    snr_db = telling_snr(model, images, labels, device, classes=classes, seed=seed)
+    rings = bands(*images.shape[2:])
+    noises: list[Carrier] = [*rings, *tones()]
+    clean, *noisy = right(model, images, labels, [None, *noises], snr_db, device, seed=seed)
+    frame = pd.DataFrame([{"model": name, **_row(noise, clean, hits, snr_db)} for noise, hits in zip(noises, noisy)])
+    spread = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed))
+    power = in_bands(spread, rings)
+    found, permuted = agreement(clean, np.stack(noisy[: len(rings)]), power, seed=seed)
+    spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=power.mean(1))
+    return Study(name, frame, spectrum, spread.mean(0), _claims(name, found, permuted, len(rings), snr_db))
 
 
-def perturbations(model: Any, images: Tensor, labels: Tensor, snr_db: float, device: str, *, seed: int = 0) -> Tensor:
-    """Adversarial noise of pgd on every image at its full budget.
+def telling_snr(model: Logits, images: Tensor, labels: Tensor, device: str, *, classes: int, seed: int = 0) -> float:
+    """Highest SNR, in steps of 5 dB, at which white noise takes half of what a model knows beyond chance.
 
-    Returns
-    -------
-    Tensor, shape-(N, C, H, W)
-        On the host.
+    There the drops of the bands are neither at their floor nor at their ceiling. 0 dB for a model that no
+    such noise moves.
     """
-    attack = at_snr(parse("pgd:steps=10"), snr_db, seed)
-    parts = []
-    for first in range(0, len(images), _BATCH):
-        clean = images[first : first + _BATCH].to(device)
-        parts.append((attack(model, clean, labels[first : first + _BATCH].to(device), 0) - clean).cpu())
-    return torch.cat(parts)
+    for snr_db in _MAP_SNRS_DB:
+        clean, noisy = right(model, images, labels, [None, BandNoise(0, 1)], snr_db, device, seed=seed).mean(1)
+        if clean - noisy >= (clean - 1 / classes) / 2:
+            return float(snr_db)
+    return float(_MAP_SNRS_DB[-1])
 
 
-def in_bands(spectrum: Tensor, rings: Sequence[BandNoise]) -> Floats:
-    """Mean density within each band.
-
-    Parameters
-    ----------
-    spectrum : Tensor, shape-(N, H, W)
-        From `density`.
-    rings : sequence of BandNoise
-
-    Returns
-    -------
-    ndarray, shape-(len(rings), N)
-    """
-    radius = _radii(*spectrum.shape[1:])
-    means = [spectrum[:, (radius >= ring.low) & (radius < ring.high)].mean(1) for ring in rings]
-    return torch.stack(means).numpy()
-
-
-def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[Interval, Interval]:
-    """Rank correlation over the bands of the noise's damage and the adversary's power (Spearman 1904).
-
-    Parameters
-    ----------
-    clean : ndarray, shape-(N,), bool
-        Which images are right without noise.
-    noisy : ndarray, shape-(B, N), bool
-        And under noise of each band.
-    power : ndarray, shape-(B, N)
-        Density of the adversary's noise in each band.
-    seed : int
-
-    Returns
-    -------
-    correlation, permuted : (float, float, float)
-        Estimate and 95 % interval of a bootstrap over images; and median and 95 % range of the control, in which
-        the bands of the adversary are in random order.
-    """
-    counts = resample(len(clean), RESAMPLES, seed).astype(float)
-    damage = counts @ (clean[None].astype(float) - noisy).T
-    spread = counts @ power.T
-    values = _spearman(damage, spread)
-    order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(power)), (RESAMPLES, 1)), axis=1)
-    control = _spearman(np.broadcast_to(damage[0], order.shape), spread[0][order])
-    return (
-        (float(values[0]), *quantiles(values[1:], values[1:])),
-        (float(np.median(control)), *quantiles(control, control)),
-    )
-
-
-def _spearman(first: Floats, second: Floats) -> Floats:
-    """Row by row; NaN where a row is constant."""
-    one, other = (rankdata(values, axis=1) for values in (first, second))
-    one, other = (ranks - ranks.mean(1, keepdims=True) for ranks in (one, other))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation: Floats = (one * other).sum(1) / np.sqrt((one**2).sum(1) * (other**2).sum(1))
-    return correlation
-
-
-def _radii(height: int, width: int) -> Tensor:
-    down, right = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
-    return torch.hypot(down[:, None], right[None])
+def _claims(name: str, found: Interval, permuted: Interval, rings: int, snr_db: float) -> list[Claim]:
+    where = f"over {rings} bands, noise at {snr_db:g} dB, pgd at {ADVERSARY_DB:g} dB"
+    evidence = f"Spearman's correlation of accuracy drop and adversarial power {where}; interval over images"
+    control = f"{where}, the adversary's bands in random order: null if the interval holds zero"
+    return [
+        decide("carriers", name, "realised", found, evidence),
+        decide("carriers-control", name, "realised", permuted, control),
+    ]
 
 
 def _row(noise: Carrier, clean: Bools, noisy: Bools, snr_db: float) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""Figures of Section 5: what adversarial examples teach, the map of carriers, and what more data buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .carriers import Study
+
+# Of Okabe and Ito's palette, told apart without colour vision.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+_LOWEST_DENSITY = 0.05
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def dress(axes: Axes, x: str, y: str) -> None:
+    """Name the axes, draw the grid."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def features(table: pd.DataFrame, classes: int) -> Figure:
+    """Accuracy on real images of what was trained on adversarial examples alone, and of the controls.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table `features` of `features.run`.
+    classes : int
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    drawn = figure(7.2, 0.55 * len(table) + 1.2)
+    axes = drawn.subplots()
+    for place, row in enumerate(table.itertuples()):
+        colour = ORANGE if place % 3 == 0 else BLUE
+        axes.barh(place, row.accuracy, color=colour, height=0.55)
+        axes.plot([row.accuracy_low, row.accuracy_high], [place, place], color="black", lw=1.6)
+        axes.plot([row.null_low, row.null_high], [place + 0.38] * 2, color=GREY, lw=3, solid_capstyle="butt")
+    axes.axvline(1 / classes, color="black", lw=1, ls="--")
+    axes.set_yticks(range(len(table)), [f"{row.trained_on}, {row.snr_db:g} dB" for row in table.itertuples()])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    dress(axes, "accuracy on real test images (dashed: chance; grey: 95 % of random renamings of the classes)", "")
+    return drawn
+
+
+def carriers(studies: Sequence[Study]) -> Figure:
+    """The map of each model: damage of single tones, power of its adversary, and both over the bands.
+
+    Parameters
+    ----------
+    studies : sequence of Study
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    drawn = figure(11.5, 3.5 * len(studies))
+    grid = drawn.subplots(len(studies), 3, squeeze=False)
+    for study, (tones, power, bands) in zip(studies, grid):
+        _tones(tones, study)
+        _plane(power, study)
+        _bands(bands, study)
+    return drawn
+
+
+def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
+    """Accuracy and threshold against the number of training images.
+
+    Parameters
+    ----------
+    table, rates : DataFrame
+        The tables `samples` and `exchange` of `samples.run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    drawn = figure(10.5, 3.9)
+    left, right = drawn.subplots(1, 2)
+    for (kind, rows), colour, rate in zip(table.groupby("training", sort=False), (BLUE, ORANGE), rates.itertuples()):
+        for column, style, what in (("accuracy", "-", "clean"), ("robust_accuracy", "--", "under attack")):
+            mean = rows.groupby("images")[[column, f"{column}_low", f"{column}_high"]].mean()
+            left.plot(mean.index, mean[column], style, marker="o", ms=4, color=colour, label=f"{kind}, {what}")
+            left.fill_between(mean.index, mean.iloc[:, 1], mean.iloc[:, 2], color=colour, alpha=0.15, lw=0)
+        ends = np.isfinite(rows.threshold_db)
+        at = rows[ends]
+        spread = [(at.threshold_db - at.low).clip(0, 50), (at.high - at.threshold_db).clip(0, 50)]
+        right.errorbar(at.images, at.threshold_db, spread, fmt="o", ms=4, color=colour, capsize=2)
+        doublings = np.log2(at.images.to_numpy(dtype=float))
+        line = at.threshold_db.mean() - rate.db_per_doubling * (doublings - doublings.mean())
+        told = f"{kind}: {rate.db_per_doubling:.2f} dB a doubling ({rate.low:.2f} to {rate.high:.2f})"
+        right.plot(at.images, line, color=colour, lw=1.2, label=told)
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+        sizes = sorted(set(table.images))
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+    dress(left, "training images", "accuracy")
+    dress(right, "training images", "threshold SNR under attack (dB)")
+    left.set_ylim(0, 1)
+    left.legend(frameon=False, fontsize=8)
+    right.legend(frameon=False, fontsize=8)
+    return drawn
+
+
+def _tones(axes: Axes, study: Study) -> None:
+    tones = study.map[study.map.kind == "tone"]
+    both = [(sign * row.u, sign * row.v, row.drop) for row in tones.itertuples(name="Tone") for sign in (1, -1)]
+    u, v, drop = np.array(both).T
+    shown = axes.scatter(u, v, c=drop, cmap="viridis", s=110, marker="s", vmin=0)
+    axes.figure.colorbar(shown, ax=axes, label="accuracy drop")
+    axes.set_title(f"{study.name}: one tone, {study.map.snr_db.iloc[0]:g} dB", fontsize=10)
+    _frequencies(axes)
+
+
+def _plane(axes: Axes, study: Study) -> None:
+    height, width = study.plane.shape
+    centred = torch.fft.fftshift(study.plane).numpy()
+    left, top = (-(side // 2) / side - 0.5 / side for side in (width, height))
+    extent = (left, left + 1, top + 1, top)
+    shown = axes.imshow(10 * np.log10(centred.clip(min=_LOWEST_DENSITY)), cmap="magma", extent=extent)
+    axes.figure.colorbar(shown, ax=axes, label="against white noise (dB)")
+    axes.set_title(f"{study.name}: power of its adversary", fontsize=10)
+    _frequencies(axes)
+
+
+def _bands(axes: Axes, study: Study) -> None:
+    bands = study.map[study.map.kind == "band"]
+    middle = bands.frequency
+    axes.errorbar(middle, bands["drop"], [bands["drop"] - bands.drop_low, bands.drop_high - bands["drop"]],
+                  color=BLUE, marker="o", ms=4, capsize=2)  # fmt: skip
+    dress(axes, "radial frequency (cycles per pixel)", "accuracy drop under noise of the band")
+    axes.yaxis.label.set_color(BLUE)
+    axes.set_ylim(bottom=min(0.0, float(bands.drop_low.min())))
+    other = axes.twinx()
+    other.semilogy(middle, study.spectrum.density, color=ORANGE, marker="s", ms=4, ls="--")
+    other.set_ylabel("adversary's power, white noise = 1", color=ORANGE)
+    found = study.claims[0]
+    axes.set_title(
+        f"{study.name}: rank correlation {found.effect:.2f} ({found.low:.2f} to {found.high:.2f})", fontsize=10
+    )
+
+
+def _frequencies(axes: Axes) -> None:
+    axes.set_xlabel("u, to the right (cycles per pixel)")
+    axes.set_ylabel("v, downwards")
+    axes.set_xlim(-0.57, 0.57)
+    axes.set_ylim(0.57, -0.57)
+    axes.set_aspect("equal")
