@@ -1,0 +1,160 @@
+"""The two streams and their check: detection, undetected errors, the adaptive adversary, and the null."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import mannwhitneyu
+from torch import nn
+
+from cnncomm_bench.attacks import parse
+from cnncomm_bench.errors import DataError
+from cnncomm_bench.section5 import checkbits
+from cnncomm_bench.section5.detection import Received, alarm_level, auc, roc
+from cnncomm_bench.section5.setting import Setting
+from cnncomm_bench.section5.trial import ADAPTIVE, ITSELF, LOW, TWIN, UNAWARE
+from cnncomm_bench.section5.twostream import LowResolution, TwoStreams
+from cnncomm_bench.training import at_snr
+
+CLASSES, SIDE = 4, 12
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, CLASSES))
+
+
+def blocks(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Grey images of one coarse pattern a class, under noise."""
+    labels = torch.arange(count) % CLASSES
+    patterns = torch.rand(CLASSES, 1, 3, 3, generator=torch.Generator().manual_seed(9))
+    coarse = nn.functional.interpolate(patterns[labels], (SIDE, SIDE))
+    noise = torch.randn(coarse.shape, generator=torch.Generator().manual_seed(seed))
+    return ((0.2 + 0.6 * coarse + 0.05 * noise).clamp(0, 1) * 255).round().to(torch.uint8), labels
+
+
+def setting(folder: Path, train: int = 320, test: int = 160) -> Setting:
+    return Setting(
+        *blocks(train, 0), *blocks(test, 1), classes=CLASSES, factory=network, device="cpu", seed=0, full=False,
+        folder=folder, epochs=4, learning_rate=0.05, flip=False, quiet=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory):
+    where = setting(tmp_path_factory.mktemp("kept"))
+    return checkbits.measure(where, checkbits.train_streams(where), 60)
+
+
+@pytest.fixture
+def two_streams(linear):
+    torch.manual_seed(2)
+    return TwoStreams(linear, nn.Sequential(LowResolution(), nn.Flatten(), nn.Linear(3 * 16 * 20, 4)).eval())
+
+
+def test_auc_is_the_rank_statistic_and_half_at_ties():
+    generator = np.random.default_rng(0)
+    attacked, clean = generator.integers(0, 9, (2, 80)).astype(float)
+    expected = mannwhitneyu(attacked, clean).statistic / 80**2
+    counts = generator.integers(0, 3, 80)
+    repeated = mannwhitneyu(np.repeat(attacked, counts), np.repeat(clean, counts)).statistic / counts.sum() ** 2
+    found = auc(attacked, clean, np.stack([np.ones(80), counts]).astype(float))
+    np.testing.assert_allclose(found, [expected, repeated], rtol=1e-12)
+    assert (auc(np.zeros(80), np.zeros(80), np.stack([np.ones(80), counts]).astype(float)) == 0.5).all()
+
+
+def test_the_area_under_the_corners_is_the_auc():
+    attacked, clean = np.random.default_rng(1).integers(0, 9, (2, 50)).astype(float)
+    false_alarm, detection = roc(attacked, clean)
+    assert (false_alarm[0], detection[0], false_alarm[-1], detection[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(detection, false_alarm) == pytest.approx(auc(attacked, clean, np.ones((1, 50)))[0])
+
+
+@pytest.mark.parametrize("count", [7, 40, 99])
+def test_the_alarm_keeps_to_its_rate_and_no_lower_level_does(count):
+    score = np.random.default_rng(2).permutation(count).astype(float)
+    level = alarm_level(score, 0.05)
+    assert (score > level).mean() <= 0.05
+    assert (score >= level).mean() > 0.05
+
+
+def test_an_adversary_keeps_what_it_has_with_less_power():
+    right = np.array([[True, False], [False, False], [True, True]])
+    score = np.array([[0.0, 0.9], [0.0, 0.9], [0.0, 0.0]])
+    budget = Received(np.array([0.0, 10, 20]), right, score, adversary=True)
+    assert budget.delivered(0.5).tolist() == [[False, True], [False, True], [True, True]]
+    assert budget.delivered(np.inf).tolist() == [[False, False], [False, False], [True, True]]
+    noise = Received(budget.snr_db, right, score, adversary=False)
+    assert noise.delivered(np.inf).tolist() == right.tolist()
+
+
+def test_low_resolution_keeps_coarse_images_and_loses_fine_ones():
+    low = LowResolution()
+    flat = torch.full((1, 3, 9, 11), 0.3)
+    torch.testing.assert_close(low(flat), flat)
+    fine = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * torch.ones(1, 1, 8, 8)
+    torch.testing.assert_close(low(fine), torch.full_like(fine, 0.5))
+
+
+def test_disagreement_is_half_the_l1_distance(two_streams, pictures):
+    first, second = (stream(pictures).softmax(1) for stream in (two_streams.decides, two_streams.checks))
+    expected = (first - second).abs().sum(1) / 2
+    torch.testing.assert_close(two_streams.disagreement(pictures), expected, rtol=0, atol=1e-6)
+
+
+def test_the_links_logits_are_probabilities(two_streams, pictures):
+    total = two_streams(pictures).logsumexp(1)
+    torch.testing.assert_close(total, torch.zeros_like(total), rtol=0, atol=1e-5)
+
+
+def test_a_stream_that_checks_itself_changes_nothing(linear, pictures):
+    alone = TwoStreams(linear, linear)
+    assert (alone.disagreement(pictures) == 0).all()
+    torch.testing.assert_close(alone(pictures), linear(pictures).log_softmax(1))
+    labels = linear(pictures).argmax(1)
+    parsed = at_snr(parse("pgd:steps=5"), 25.0)
+    both, one = (parsed(model, pictures, labels, 0) for model in (alone, linear))
+    assert both.isfinite().all()
+    torch.testing.assert_close(both, one, rtol=0, atol=1e-4)
+
+
+def test_two_identical_streams_give_an_auc_of_one_half(trial):
+    for attack in (*checkbits.NOISES, "fgm", UNAWARE):
+        assert (trial.areas(ITSELF, attack) == 0.5).all()
+    gains = checkbits.gains_table(trial)
+    assert (gains[gains.check == ITSELF].gain_db.dropna() == 0).all()
+    claims = checkbits.judge(trial, gains)
+    (control,) = (claim for claim in claims if claim.id == "checkbits-control")
+    assert (control.verdict, control.effect) == ("undecided", 0.0)
+
+
+def test_white_noise_of_no_consequence_is_not_detected(trial):
+    """At 30 dB noise changes nothing that the check could see: its AUC is one half within its interval's reach."""
+    area = trial.areas(LOW, "gaussian")[-1]
+    assert np.quantile(area[1:], 0.001) < 0.5 < np.quantile(area[1:], 0.999) or abs(area[0] - 0.5) < 0.02
+
+
+def test_who_knows_of_the_check_gets_more_errors_through(trial):
+    alarm = trial.alarm[LOW]
+    unaware, knowing = (1 - trial.received[LOW, attack].delivered(alarm).mean(1) for attack in (UNAWARE, ADAPTIVE))
+    assert knowing.sum() > unaware.sum()
+    bare = 1 - trial.received[LOW, UNAWARE].delivered(np.inf).mean(1)
+    assert (unaware <= bare).all()
+
+
+def test_tables_and_claims(tmp_path):
+    outcome = checkbits.run(setting(tmp_path), tests=50)
+    detection = outcome.tables["detection"]
+    assert (detection.low <= detection.auc).all() and (detection.auc <= detection.high).all()
+    undetected = outcome.tables["undetected"]
+    assert (undetected.undetected_error <= undetected.error_without_check).all()
+    assert set(undetected.check) == {LOW, TWIN, ITSELF}
+    assert [claim.id for claim in outcome.claims].count("checkbits") == 6
+    assert {"checkbits-control", "checkbits-gain", "checkbits-resolution"} < {claim.id for claim in outcome.claims}
+    assert set(outcome.figures) == {"roc", "undetected"}
+    assert len(list(tmp_path.glob("*.pt"))) == 3
+
+
+def test_too_few_images_are_refused(tmp_path):
+    with pytest.raises(DataError, match="section5 checkbits needs at least 80 test images, the data have 40"):
+        checkbits.run(setting(tmp_path, test=40))
