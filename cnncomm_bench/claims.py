@@ -30,6 +30,11 @@ _UNITS = {
     "alpha-order-at-low-snr": "accuracy per unit of alpha and 10 dB",
     "adversarial-over-white": "dB",
     "robust-gains-db": "dB",
+    "carriers": "rank correlation",
+    "carriers-control": "rank correlation",
+    "samples": "dB a doubling",
+    "samples-control": "dB a doubling",
+    "samples-gap": "doublings",
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from .cli_link import bandwidth, correspond, link, special
+from .cli_section5 import section5
 from .errors import BenchError
 
 _DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
@@ -177,7 +178,7 @@ def leaderboard_check(folder: Path) -> None:
     raise SystemExit(1 if faults else 0)
 
 
-for command in (link, correspond, special, bandwidth):
+for command in (link, correspond, special, bandwidth, section5):
     cli.add_command(command)
 
 

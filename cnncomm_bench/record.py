@@ -82,8 +82,13 @@ def record(
         batch_size=batch_size,
         device=device,
         command=command,
-        versions={"python": platform.python_version(), **dict(_installed())},
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what it stands on."""
+    return {"python": platform.python_version(), **dict(_installed())}
 
 
 def _findings(model: Model, pixels: Pixels, suite: Suite, device: str) -> list[str]:

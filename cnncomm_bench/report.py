@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .models import Model
     from .run import Run
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:
@@ -51,7 +51,7 @@ def write(run: Run, folder: Path, *, data: Images | None = None, models: Sequenc
         gallery.save(pictures, folder)
     context = _context(run, pictures)
     write_text(folder / "report.html", _html(context))
-    write_text(folder / "report.md", _environment().get_template("report.md").render(context))
+    write_text(folder / "report.md", environment().get_template("report.md").render(context))
 
 
 def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
@@ -82,16 +82,16 @@ def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
 def _html(context: dict[str, Any]) -> str:
     from plotly.offline import get_plotlyjs
 
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     library = get_plotlyjs()
     if "</script" in library.lower():
         library = library.replace("</script", "<\\/script").replace("</SCRIPT", "<\\/SCRIPT")
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             context,
-            style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+            style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
             script=script,
             library=library,
             script_sources=" ".join(map(_source, (library, script))),
@@ -106,20 +106,21 @@ def _source(script: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates, escaped where they are HTML, with the filters `minus`, `breakable` and `cell`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["minus"] = _minus
-    environment.filters["breakable"] = _breakable
-    environment.filters["cell"] = _cell
-    return environment
+    made.filters["minus"] = _minus
+    made.filters["breakable"] = _breakable
+    made.filters["cell"] = _cell
+    return made
 
 
 def _minus(text: object) -> str:

@@ -19,7 +19,7 @@ from .arrays import Arrays, as_labels, as_pixels, read_npz
 from .idx import idx_files, is_idx, read_idx
 from .listings import Listing, read_folder, read_table
 
-NAMES = ("bundled:fashion-mnist", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
+NAMES = ("bundled:fashion-mnist", "bundled:fashion-mnist-train", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -120,10 +120,11 @@ def _of_arrays(name: str, arrays: Arrays, class_names: tuple[str, ...] = (), not
 
 
 def _bundled(name: str) -> Found:
-    if name != "fashion-mnist":
-        raise UsageError(f"--data bundled:{shown(name)}: {nearest(name, ['fashion-mnist'])}")
-    images, labels, class_names = bundled.images()
-    return _of_arrays("bundled:fashion-mnist", Arrays(images, labels), class_names)
+    parts = {"fashion-mnist": bundled.images, "fashion-mnist-train": bundled.training_images}
+    if name not in parts:
+        raise UsageError(f"--data bundled:{shown(name)}: {nearest(name, parts)}")
+    images, labels, class_names = parts[name]()
+    return _of_arrays(f"bundled:{name}", Arrays(images, labels), class_names)
 
 
 def _tf_flowers() -> Found:

@@ -2,3 +2,5 @@
 
 Each module has `run(setting) -> Outcome`, a negative control that must come out null, and a claim with a verdict.
 """
+
+EXPERIMENTS = ("features", "samples", "tradeoff", "checkbits")

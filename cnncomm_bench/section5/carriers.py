@@ -35,7 +35,9 @@ IMAGES = 500
 """Test images that a study takes."""
 
 ADVERSARY_DB = 20.0
-_MAP_SNRS_DB = tuple(range(40, -1, -5))
+SNRS_DB = (20.0, 15.0, 10.0, 5.0)
+"""At which the bands are compared; the map is drawn at the first where one band takes half of what a model knows."""
+
 _BATCH = 125
 
 Carrier = BandNoise | ToneNoise
@@ -134,6 +136,8 @@ class Study:
     ----------
     name : str
         The model's.
+    snr_db : float
+        Of the map.
     map : DataFrame
         See `carrier_map`; with `model` before all columns.
     spectrum : DataFrame
@@ -142,14 +146,28 @@ class Study:
     plane : Tensor, shape-(H, W)
         The adversary's mean density, as laid out by `torch.fft.fft2`.
     claims : list of Claim
-        Agreement, and its control.
+        Agreement at each SNR, then the control.
     """
 
     name: str
+    snr_db: float
     map: pd.DataFrame
     spectrum: pd.DataFrame
     plane: Tensor
     claims: list[Claim]
+
+    @property
+    def told(self) -> str:
+        """Rank correlations with their intervals at each SNR, and the control's range, as a sentence."""
+        *found, control = (
+            "unknown" if claim.effect is None else f"{claim.effect:.2f} ({claim.low:.2f} to {claim.high:.2f})"
+            for claim in self.claims
+        )
+        each = ", ".join(f"{text} with noise at {snr_db:g} dB" for text, snr_db in zip(found, SNRS_DB))
+        return (
+            f"The {self.name} model: rank correlation over the bands of the noise's damage and the adversary's power "
+            f"{each}; with the bands in random order {control}."
+        )
 
 
 def study(
@@ -173,39 +191,33 @@ def study(
     -------
     Study
     """
-    snr_db = telling_snr(model, images, labels, device, classes=classes, seed=seed)
     rings = bands(*images.shape[2:])
-    noises: list[Carrier] = [*rings, *tones()]
-    clean, *noisy = right(model, images, labels, [None, *noises], snr_db, device, seed=seed)
-    frame = pd.DataFrame([{"model": name, **_row(noise, clean, hits, snr_db)} for noise, hits in zip(noises, noisy)])
-    spread = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed))
-    power = in_bands(spread, rings)
-    found, permuted = agreement(clean, np.stack(noisy[: len(rings)]), power, seed=seed)
-    spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=power.mean(1))
-    return Study(name, frame, spectrum, spread.mean(0), _claims(name, found, permuted, len(rings), snr_db))
+    power = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed))
+    spent = in_bands(power, rings)
+    clean = right(model, images, labels, [None], SNRS_DB[0], device)[0]
+    noisy = {snr_db: right(model, images, labels, rings, snr_db, device, seed=seed) for snr_db in SNRS_DB}
+    half = (clean.mean() - 1 / classes) / 2
+    telling = next((at for at in SNRS_DB if clean.mean() - noisy[at].mean(1).min() >= half), SNRS_DB[-1])
+    agreed = {snr_db: agreement(clean, hits, spent, seed=seed) for snr_db, hits in noisy.items()}
+    waves = tones()
+    heard = np.concatenate([noisy[telling], right(model, images, labels, waves, telling, device, seed=seed)])
+    carriers: list[Carrier] = [*rings, *waves]
+    rows = [{"model": name, **_row(carrier, clean, hits, telling)} for carrier, hits in zip(carriers, heard)]
+    frame = pd.DataFrame(rows)
+    spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=spent.mean(1))
+    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed, telling, len(rings)))
 
 
-def telling_snr(model: Logits, images: Tensor, labels: Tensor, device: str, *, classes: int, seed: int = 0) -> float:
-    """Highest SNR, in steps of 5 dB, at which white noise takes half of what a model knows beyond chance.
-
-    There the drops of the bands are neither at their floor nor at their ceiling. 0 dB for a model that no
-    such noise moves.
-    """
-    for snr_db in _MAP_SNRS_DB:
-        clean, noisy = right(model, images, labels, [None, BandNoise(0, 1)], snr_db, device, seed=seed).mean(1)
-        if clean - noisy >= (clean - 1 / classes) / 2:
-            return float(snr_db)
-    return float(_MAP_SNRS_DB[-1])
-
-
-def _claims(name: str, found: Interval, permuted: Interval, rings: int, snr_db: float) -> list[Claim]:
-    where = f"over {rings} bands, noise at {snr_db:g} dB, pgd at {ADVERSARY_DB:g} dB"
-    evidence = f"Spearman's correlation of accuracy drop and adversarial power {where}; interval over images"
-    control = f"{where}, the adversary's bands in random order: null if the interval holds zero"
-    return [
-        decide("carriers", name, "realised", found, evidence),
-        decide("carriers-control", name, "realised", permuted, control),
-    ]
+def _claims(name: str, agreed: dict[float, tuple[Interval, Interval]], telling: float, rings: int) -> list[Claim]:
+    adversary = f"power of pgd at {ADVERSARY_DB:g} dB over {rings} bands"
+    found = [
+        decide("carriers", f"{name}, noise at {snr_db:g} dB", "realised", interval,
+               f"Spearman's correlation of the accuracy drop and the {adversary}; interval over images")
+        for snr_db, (interval, _) in agreed.items()
+    ]  # fmt: skip
+    random = f"the {adversary}, the adversary's bands in random order: 95 % range of the correlation"
+    control = decide("carriers-control", f"{name}, noise at {telling:g} dB", "realised", agreed[telling][1], random)
+    return [*found, control]
 
 
 def _row(noise: Carrier, clean: Bools, noisy: Bools, snr_db: float) -> dict[str, Any]:

@@ -208,11 +208,5 @@ def _text(table: pd.DataFrame, classes: int, studies: list[carriers.Study]) -> s
         f"{row.null_low:.3f} to {row.null_high:.3f})."
         for row in table.itertuples()
     ]
-    for study in studies:
-        found, control = study.claims
-        lines.append(
-            f"The {study.name} model's adversary and the damage of noise agree over the bands with a rank correlation "
-            f"of {found.effect:.2f} ({found.low:.2f} to {found.high:.2f}; bands in random order {control.low:.2f} to "
-            f"{control.high:.2f})."
-        )
+    lines += [study.told for study in studies]
     return "\n".join(lines)

@@ -129,7 +129,7 @@ def _tones(axes: Axes, study: Study) -> None:
     u, v, drop = np.array(both).T
     shown = axes.scatter(u, v, c=drop, cmap="viridis", s=110, marker="s", vmin=0)
     axes.figure.colorbar(shown, ax=axes, label="accuracy drop")
-    axes.set_title(f"{study.name}: one tone, {study.map.snr_db.iloc[0]:g} dB", fontsize=10)
+    axes.set_title(f"{study.name}: one tone, {study.snr_db:g} dB", fontsize=10)
     _frequencies(axes)
 
 
@@ -155,10 +155,7 @@ def _bands(axes: Axes, study: Study) -> None:
     other = axes.twinx()
     other.semilogy(middle, study.spectrum.density, color=ORANGE, marker="s", ms=4, ls="--")
     other.set_ylabel("adversary's power, white noise = 1", color=ORANGE)
-    found = study.claims[0]
-    axes.set_title(
-        f"{study.name}: rank correlation {found.effect:.2f} ({found.low:.2f} to {found.high:.2f})", fontsize=10
-    )
+    axes.set_title(f"{study.name}: damage and adversary over the bands", fontsize=10)
 
 
 def _frequencies(axes: Axes) -> None:

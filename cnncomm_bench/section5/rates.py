@@ -82,4 +82,11 @@ def needed(accuracy: Floats, doublings: Floats, level: Floats) -> Floats:
     ndarray, shape-(B,)
         The smallest size where it is reached there already, the largest where it never is.
     """
-    return np.array([np.interp(at, curve, doublings) for at, curve in zip(level, isotonic(accuracy))])
+    fitted = isotonic(accuracy)
+    above = np.array([np.searchsorted(curve, at) for at, curve in zip(level, fitted)])
+    after = above.clip(1, len(doublings) - 1)
+    low, high = (np.take_along_axis(fitted, place[:, None], 1)[:, 0] for place in (after - 1, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.nan_to_num(((level - low) / (high - low)).clip(0, 1))
+    reached: Floats = doublings[after - 1] + share * (doublings[after] - doublings[after - 1])
+    return np.where(above == 0, doublings[0], reached)

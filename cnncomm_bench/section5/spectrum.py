@@ -98,8 +98,9 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
     values = _spearman(damage, spread)
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(power)), (RESAMPLES, 1)), axis=1)
     control = _spearman(np.broadcast_to(damage[0], order.shape), spread[0][order])
+    low, high = quantiles(values[1:], values[1:])
     return (
-        (float(values[0]), *quantiles(values[1:], values[1:])),
+        (float(values[0]), max(low, -1.0), min(high, 1.0)),
         (float(np.median(control)), *quantiles(control, control)),
     )
 

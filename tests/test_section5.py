@@ -1,0 +1,320 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnncomm_bench import bundled
+from cnncomm_bench.cli import main
+from cnncomm_bench.errors import BenchError, DataError, ModelError
+from cnncomm_bench.section5 import carriers, features, rates, samples
+from cnncomm_bench.section5.setting import Setting
+from cnncomm_bench.section5.spectrum import agreement, density, in_bands
+from cnncomm_bench.training import train
+
+CLASSES, SIDE = 5, 8
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * SIDE * SIDE, CLASSES))
+
+
+def blobs(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images of five classes: a faint pattern of the class under as much noise, uint8, and labels in turn."""
+    patterns = torch.randn(CLASSES, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(9))
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % CLASSES
+    noise = torch.randn(count, 1, SIDE, SIDE, generator=generator)
+    return (128 + 20 * (patterns[labels] + 1.5 * noise)).clamp(0, 255).to(torch.uint8), labels
+
+
+@pytest.fixture
+def setting(tmp_path) -> Setting:
+    return Setting(
+        *blobs(400, 0), *blobs(300, 1), classes=CLASSES, factory=network, device="cpu", seed=0, full=False,
+        folder=tmp_path / "trainings", epochs=6, learning_rate=0.05, flip=False, quiet=True,
+    )  # fmt: skip
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([part.detach().flatten() for part in model.state_dict().values()])
+
+
+class Cut(Exception):
+    """The power fails."""
+
+
+def test_a_training_that_was_cut_off_ends_at_the_same_weights(tmp_path):
+    images, labels = blobs(300, 0)
+
+    def once(checkpoint=None, cut_at=None):
+        def disturb(model, batch, target, step):
+            if step == cut_at:
+                raise Cut
+            return batch
+
+        torch.manual_seed(0)
+        return train(network(), images, labels, disturb=disturb, epochs=4, learning_rate=0.05, seed=3, quiet=True,
+                     checkpoint=checkpoint)  # fmt: skip
+
+    whole, path = once(), tmp_path / "training.pt"
+    with pytest.raises(Cut):
+        once(path, cut_at=8)  # of 12 steps, in the third epoch
+    assert torch.equal(weights(once(path)), weights(whole))
+    assert torch.equal(weights(once(path, cut_at=0)), weights(whole))  # finished: loaded, no step is made
+
+
+def test_a_checkpoint_of_something_else_is_one_line(tmp_path):
+    images, labels = blobs(100, 0)
+    path = tmp_path / "training.pt"
+    for content in (b"", b"no checkpoint", b"PK\x03\x04 torn"):
+        path.write_bytes(content)
+        with pytest.raises(BenchError, match="is no checkpoint of this training.*delete it"):
+            train(network(), images, labels, epochs=1, checkpoint=path, quiet=True)
+
+
+def test_a_training_that_diverges_keeps_what_was_finished(setting):
+    done = setting.trained("sound", setting.train_images, setting.train_labels, epochs=1)
+    wild = Setting(**{**vars(setting), "learning_rate": 1e20})
+    with pytest.raises(BenchError, match="wild: the loss is .* lower the learning rate"):
+        wild.trained("wild", setting.train_images, setting.train_labels)
+    again = setting.trained("sound", setting.train_images, setting.train_labels, epochs=1)
+    assert torch.equal(weights(done), weights(again))
+    assert len(list(setting.folder.glob("sound-*.pt"))) == 1
+
+
+def test_trainings_are_told_apart_by_seed_data_and_title(setting):
+    images, labels = setting.train_images, setting.train_labels
+    first = setting.trained("one", images, labels, epochs=1)
+    assert not torch.equal(weights(first), weights(setting.trained("one", images, labels, epochs=1, seed=1)))
+    assert not torch.equal(weights(first), weights(setting.trained("one", images[:99], labels[:99], epochs=1)))
+    setting.trained("two", images, labels, epochs=1)
+    assert len(list(setting.folder.iterdir())) == 4
+
+
+def test_what_does_not_fit_is_one_line(setting):
+    small = Setting(**{**vars(setting), "train_images": setting.train_images[:30]})
+    for run, experiment in ((features.run, "features"), (samples.run, "samples")):
+        with pytest.raises(
+            DataError, match=f"section5 {experiment} needs at least .* training images, the data have 30"
+        ):
+            run(small)
+    of_seven = Setting(**{**vars(setting), "factory": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 7))})
+    with pytest.raises(ModelError, match="makes networks of 7 classes, the data have 5"):
+        features.run(of_seven)
+    with pytest.raises(ModelError, match="the factory returned a str"):
+        Setting(**{**vars(setting), "factory": lambda: "network"}).fresh()
+
+
+def test_features_teach_and_the_controls_do_not(setting, monkeypatch):
+    """Random labels give each class its right name with probability 1/5; the controls' intervals hold zero
+    in 95 of 100 draws, and this one is fixed by its seed."""
+    monkeypatch.setattr(features, "SNRS_DB", (16.0,))
+    monkeypatch.setattr(samples, "STEPS", 20)
+    monkeypatch.setattr(carriers, "IMAGES", 60)
+    outcome = features.run(setting)
+    table = outcome.tables["features"].set_index("trained_on")
+    assert table.source_agrees[features.ADVERSARIAL] > 0.8
+    claims = {claim.model: claim for claim in outcome.claims if claim.id.startswith("features")}
+    assert claims[features.ADVERSARIAL].verdict == "supported"
+    assert claims[features.WHITE].verdict == claims[features.SHUFFLED].verdict == "undecided"
+    assert table.accuracy[features.ADVERSARIAL] > max(table.accuracy[1:]) + 0.2
+    assert {"features", "carriers"} == set(outcome.figures)
+
+
+def test_towards_is_the_targets_log_odds(linear, pictures):
+    targets = torch.arange(12) % 4
+    two = features.towards(linear, targets)(pictures)
+    p = linear(pictures).softmax(1).gather(1, targets[:, None]).flatten()
+    assert torch.allclose(two[:, 1] - two[:, 0], torch.log(p / (1 - p)), atol=1e-4)
+
+
+def test_against_chance_needs_the_names_of_the_classes():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 8, (4000,), generator=generator)
+    at, low, high = features.against_chance(labels, labels, 8, seed=0)
+    assert at == pytest.approx(7 / 8) and low > 0
+    # One name of eight right: 1 / 8, what chance gives, though the classes are told apart perfectly.
+    renamed = torch.tensor([0, 2, 3, 4, 5, 6, 7, 1])[labels]
+    at, low, high = features.against_chance(labels, renamed, 8, seed=0)
+    assert abs(at) < 0.02 and low < 0 < high
+    # Guesses lie within the range of their own renamings with probability 0.95: more than two of ten miss with 0.012.
+    misses = 0
+    for seed in range(10):
+        guesses = torch.randint(0, 8, (4000,), generator=torch.Generator().manual_seed(seed))
+        _, low, high = features.against_chance(labels, guesses, 8, seed=seed)
+        misses += not low < 0 < high
+    assert misses <= 2
+
+
+class Listener(nn.Module):
+    """Two classes told apart by the sign of one wave, to the right at 0.25 cycles per pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wave = torch.cos(2 * torch.pi * 0.25 * torch.arange(16.0)).expand(1, 16, 16)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        heard = ((images - 0.5) * self.wave).flatten(1).sum(1)
+        return torch.stack([-heard, heard], 1)
+
+
+def test_the_map_finds_the_carrier_and_so_does_the_adversary():
+    listener, labels = Listener(), torch.arange(200) % 2
+    grain = 0.05 * torch.randn(200, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    images = (0.5 + (labels * 2.0 - 1).reshape(-1, 1, 1, 1) * 0.03 * listener.wave + grain).clamp(0, 1)
+    found = carriers.carrier_map(listener, images, labels, 15.0)
+    tones = found[found.kind == "tone"].set_index("carrier")["drop"]
+    assert tones.idxmax() == "tone:u=0.25,v=0" and tones.max() > 0.3
+    assert tones.drop(tones.idxmax()).max() < 0.1
+    bands = found[found.kind == "band"]
+    assert bands.loc[bands["drop"].idxmax(), ["low", "high"]].tolist() == [0.25, 0.3]
+
+    study = carriers.study("listener", listener, images, labels, device="cpu", classes=2)
+    assert study.snr_db == 10
+    assert study.spectrum.density.idxmax() == study.spectrum["drop"].idxmax()
+    assert study.plane.argmax().item() in (4, 12)  # 0.25 and -0.25 cycles per pixel of 16
+    control = study.claims[-1]
+    assert control.id == "carriers-control" and control.verdict == "undecided" and control.low < 0 < control.high
+
+
+def test_agreement_is_one_where_damage_follows_power_and_minus_one_against_it():
+    rng = np.random.default_rng(0)
+    clean, power = np.ones(400, dtype=bool), np.tile(np.arange(1.0, 9)[:, None], 400)
+    noisy = rng.random((8, 400)) > np.linspace(0.1, 0.8, 8)[:, None]
+    (at, low, high), permuted = agreement(clean, noisy, power, seed=0)
+    assert at == pytest.approx(1) and low > 0.9
+    (at, low, high), _ = agreement(clean, noisy, power[::-1], seed=0)
+    assert at == pytest.approx(-1) and high < -0.9
+    assert permuted[1] < 0 < permuted[2] and abs(permuted[0]) < 0.1
+
+
+def test_white_noise_has_density_one_in_every_band():
+    noise = torch.randn(400, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    rings = carriers.bands(16, 16)
+    share = in_bands(density(noise), rings).mean(1)
+    # The smallest band has one coefficient of 3 channels: 400 draws of mean 1, variance 1/3; 6 standard errors.
+    assert share == pytest.approx(np.ones(len(rings)), abs=6 * (3 * 400) ** -0.5)
+    assert not density(torch.zeros(1, 1, 4, 4)).any()
+
+
+def test_exchange_rate_and_its_control():
+    doublings = np.log2([100, 200, 400, 800, 1600, 3200])
+    jitter = np.array([0.1, -0.1, 0.05, -0.05, 0.1, -0.1])
+    falling = np.tile(40 - 1.5 * doublings + jitter, (501, 1))
+    at, low, high = rates.exchange_rate(falling, doublings, seed=0)
+    assert at == pytest.approx(1.5, abs=0.05) and 1.3 < low < at < high < 1.7
+    flat = np.tile(30 + 3 * jitter, (501, 1))
+    _, low, high = rates.exchange_rate(flat, doublings, seed=0)
+    assert low < 0 < high
+    median, low, high = rates.permuted_rate(falling[0], doublings, seed=0)
+    assert abs(median) < 0.1 and low < 0 < high and high < at + 1e-9
+
+
+def test_needed_reads_the_learning_curve():
+    curve = np.array([[0.5, 0.6, 0.8], [0.5, 0.4, 0.8]])
+    assert rates.needed(curve, np.array([1.0, 2, 3]), np.array([0.7, 0.45])).tolist() == pytest.approx([2.5, 1.0])
+    assert rates.ladder(6000, 6) == [188, 375, 750, 1500, 3000, 6000]
+
+
+def test_samples_run_on_a_small_ladder(setting, monkeypatch):
+    for name, value in (("STEPS", 24), ("TESTS", 100), ("ATTACK", "fgm"), ("RESAMPLES", 200)):
+        monkeypatch.setattr(samples, name, value)
+    outcome = samples.run(setting)
+    table = outcome.tables["samples"]
+    assert table.groupby("training").images.apply(list).to_dict() == {
+        kind: [12, 25, 50, 100, 200, 400] for kind in samples.KINDS
+    }
+    ends = table[table.training == "standard"].accuracy
+    assert ends.iloc[-1] > ends.iloc[0]
+    controls = [claim for claim in outcome.claims if claim.id == "samples-control"]
+    assert len(controls) == 2 and all(claim.verdict == "undecided" for claim in controls)
+    assert [claim.id for claim in outcome.claims][:2] == ["samples-gap", "samples"]
+
+
+def test_bundled_training_images_are_balanced_and_no_test_images():
+    images, labels, classes = bundled.training_images()
+    assert images.shape == (6000, 1, 28, 28) and images.dtype == np.uint8
+    assert np.bincount(labels).tolist() == [600] * 10 and classes == bundled.images()[2]
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in bundled.images()[0]}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, count, seed in (("train", 200, 0), ("test", 100, 1)):
+        images, labels = blobs(count, seed)
+        np.savez(f"{name}.npz", x=images.numpy(), y=labels.numpy())
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def network():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))\n"
+        "def seven():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))\n"
+    )
+    monkeypatch.setattr(samples, "STEPS", 6)
+    monkeypatch.setattr(carriers, "IMAGES", 40)
+    return tmp_path
+
+
+def call(capsys, *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["section5", *arguments])
+    told = capsys.readouterr()
+    return int(stopped.value.code or 0), told.out, told.err
+
+
+OWN = ("--data", "train.npz", "--test", "test.npz", "--factory", "net.py:network")
+
+
+def test_cli_leaves_a_folder_and_goes_on_with_it(files, capsys):
+    code, out, _ = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--out", "run")
+    assert code == 0 and "features: done" in out and "run/section5.html" in out
+    names = {path.name for path in (files / "run").iterdir()}
+    assert {"section5.json", "claims.json", "section5.html", "section5.md", "features.csv", "features-carriers.csv",
+            "features.png", "features.svg", "features-carriers.png"} <= names  # fmt: skip
+    stored = json.loads((files / "run" / "section5.json").read_text())
+    assert len(stored["identity"]["training images"]["sha256"]) == 64
+    claims = json.loads((files / "run" / "claims.json").read_text())["claims"]
+    assert {claim["id"] for claim in claims} == {"features", "features-control", "carriers", "carriers-control"}
+    page = (files / "run" / "section5.html").read_text()
+    assert "data:image/svg+xml" in page and "prefers-color-scheme" in page and "http://" not in page
+
+    code, out, _ = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--out", "run")
+    assert code == 0 and "features: done before, kept" in out
+    code, _, err = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--seed", "1", "--out", "run")
+    assert code == 1 and "differ in seed" in err
+
+
+def test_cli_keeps_what_works_when_a_part_fails(files, capsys):
+    """200 training images are enough for the features, too few for the ladder."""
+    assert call(capsys, "features", *OWN, "--out", "run")[0] == 0
+    code, out, _ = call(capsys, "samples", *OWN, "--out", "run")
+    assert code == 1
+    assert "samples: failed: section5 samples needs at least 320 training images, the data have 200" in out
+    stored = json.loads((files / "run" / "section5.json").read_text())
+    assert set(stored["parts"]) == {"features"} and set(stored["failures"]) == {"samples"}
+    assert "Not done" in (files / "run" / "section5.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--data", "train.npz"), 2, "--data without --test"),
+        (("--data", "train.npz", "--test", "nowhere.npz"), 2, "there is no such file"),
+        ((*OWN[:5], "net.py:seven"), 1, "makes networks of 7 classes, the data have 5"),
+        ((*OWN[:5], "net.py:gone"), 2, "defines no gone"),
+        (("--data", "train.npz", "--test", "bundled:fashion-mnist"), 1, "need the same classes"),
+        ((*OWN, "--learning-rate", "0"), 2, "learning-rate"),
+    ],
+)
+def test_cli_bad_input_is_one_line(files, capsys, arguments, code, message):
+    found, _, err = call(capsys, "features", *arguments, "--out", "run")
+    assert found == code
+    assert message in err and len(err.strip().splitlines()) == 1
+
+
+def test_the_page_escapes_what_comes_from_outside(files, capsys):
+    (files / "<b>train.npz").write_bytes((files / "train.npz").read_bytes())
+    call(capsys, "features", "--data", "<b>train.npz", *OWN[2:], "--out", "run")
+    page = (files / "run" / "section5.html").read_text()
+    assert "<b>" not in page and "&lt;b&gt;train" in page
