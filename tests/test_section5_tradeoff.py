@@ -111,7 +111,7 @@ def test_the_slope_is_found_and_its_sign_is_the_claims():
 
 @pytest.mark.parametrize(("true_slope", "range_db", "rungs"), [(0, 0, 2), (0, 20, 4), (0.03, 20, 4)])
 def test_intervals_hold_the_truth(true_slope, range_db, rungs):
-    """Networks trained alike, a flat ladder, a steep one: of 300 intervals at 95 %, over 28 miss once in 1,000 times."""
+    """Networks trained alike, a flat ladder, a steep one: of 300 intervals at 95 %, over 28 miss once in 1,000."""
     missed = 0
     for seed in range(300):
         (_, low, high), _ = association(simulated(true_slope, range_db, seed, rungs), seed)

@@ -57,7 +57,7 @@ class Size:
     epochs: int | None = None
 
 
-LAPTOP = Size(ladder_db=(35.0, 25.0, 15.0), networks=2, tests=300, epochs=5)
+LAPTOP = Size(ladder_db=(35.0, 25.0, 15.0), networks=2, tests=200, epochs=4)
 FULL = Size(ladder_db=(40.0, 35.0, 30.0, 25.0, 20.0, 15.0), networks=3, tests=2000)
 
 

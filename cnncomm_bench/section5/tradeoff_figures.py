@@ -37,9 +37,9 @@ def plane(table: pd.DataFrame) -> Figure:
         for (training, colour), marker in zip(_colours(trainings).items(), itertools.cycle(_MARKERS)):
             for part, face in (("ladder", colour), ("control", "white")):
                 chosen = table[(table.attack == attack) & (table.training == training) & (table.part == part)]
-                at = chosen[np.isfinite(chosen.threshold_db)]
-                if at.empty:
+                if chosen.empty:
                     continue
+                at = chosen[np.isfinite(chosen.threshold_db)]
                 axes.errorbar(
                     at.threshold_db, at.clean, xerr=_ends(at, "threshold_db", "low", "high"),
                     yerr=_ends(at, "clean", "clean_low", "clean_high"), fmt=marker, color=colour, mfc=face, ms=6,
@@ -47,7 +47,8 @@ def plane(table: pd.DataFrame) -> Figure:
                 )  # fmt: skip
         dress(axes, "threshold (dB)", "clean accuracy" if attack == attacks[0] else "")
         axes.invert_xaxis()  # more robust to the right
-        axes.set_title(attack, fontsize=10)
+        off = int((~np.isfinite(table[table.attack == attack].threshold_db)).sum())
+        axes.set_title(attack + (f" ({off} off the grid)" if off else ""), fontsize=10)
     _key(row[-1])
     return drawn
 

@@ -76,13 +76,12 @@ def undetected_table(trial: Trial) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `check, attack, snr_db, error_without_check, undetected_error, low, high, rejected`. Under the adaptive attack,
-        which needs a check, the error without one is that of this attack on the first network.
+        `check, attack, snr_db, error_without_check, undetected_error, low, high, rejected`.
     """
     rows: list[tuple[object, ...]] = []
     for (check, attack), received in trial.received.items():
         alarm = trial.alarm[check]
-        checked, bare = (1 - received.delivered(level).mean(1) for level in (alarm, np.inf))
+        bare, checked = (1 - received.delivered(level).mean(1) for level in (np.inf, alarm))
         low, high = wilson(checked, np.full(len(checked), len(trial.right)))
         rejected = (received.score > alarm).mean(1)
         rows += [(check, attack, *row) for row in zip(received.snr_db, bare, checked, low, high, rejected, strict=True)]
@@ -93,8 +92,6 @@ def undetected_table(trial: Trial) -> pd.DataFrame:
 def gains_table(trial: Trial) -> pd.DataFrame:
     """How many dB more noise the link takes with the check, until half of what it knows passes as undetected errors.
 
-    The link without a check faces the same attack; instead of the adaptive one, which needs a check, plain pgd.
-
     Returns
     -------
     DataFrame
@@ -104,14 +101,10 @@ def gains_table(trial: Trial) -> pd.DataFrame:
     level = (weights @ trial.right / weights.sum(1) + chance) / 2
     rows = []
     for (check, attack), received in trial.received.items():
-        plain = trial.received[check, UNAWARE if attack == ADAPTIVE else attack]
-        alarm = trial.alarm[check]
-        passed = received.delivered(alarm)
-        if attack == ADAPTIVE:  # who knows of the check may still ignore it
-            passed = passed & plain.delivered(alarm)
-        clean = trial.right | (trial.clean[check] > alarm)
-        with_check = threshold(passed, clean, received.snr_db, level, chance, weights)
-        without = threshold(plain.delivered(np.inf), trial.right, plain.snr_db, level, chance, weights)
+        alarm, snr_db = trial.alarm[check], received.snr_db
+        checked = trial.right | (trial.clean[check] > alarm)
+        without = threshold(received.delivered(np.inf), trial.right, snr_db, level, chance, weights)
+        with_check = threshold(received.delivered(alarm), checked, snr_db, level, chance, weights)
         rows.append((check, attack, without.at[0], with_check.at[0], *estimate(difference(without, with_check))))
     names = ["threshold_without_db", "threshold_with_db", "gain_db", "low", "high"]
     return pd.DataFrame(rows, columns=["check", "attack", *names])

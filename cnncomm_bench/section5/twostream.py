@@ -38,31 +38,44 @@ class TwoStreams(nn.Module):
         super().__init__()
         self.decides, self.checks = decides, checks
 
+    def log_probabilities(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Of both streams, shape-(N, K) each."""
+        return F.log_softmax(self.decides(images), 1), F.log_softmax(self.checks(images), 1)
+
     def disagreement(self, images: Tensor) -> Tensor:
         """Total variation between the streams' softmax outputs, shape-(N,), from 0 to 1.
 
         The least probability with which two draws, one from each output, differ.
         """
-        first, second = self._log_probabilities(images)
-        return _variation(first, second)
+        return _variation(*self.log_probabilities(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of the link as a whole, for an adversary that attacks both streams and the check at once.
+        """Logarithm of the streams' mean probabilities, shape-(N, K): what an adversary attacks who attacks both."""
+        first, second = self.log_probabilities(images)
+        return torch.logaddexp(first, second) - math.log(2)
 
-        A class has the probability that both streams agree on, min(p, q); what is left, their disagreement, is a failed
-        check, after which the receiver guesses among the K classes. To minimise the label's probability is
-        to make both streams agree on another class.
 
-        Returns
-        -------
-        Tensor, shape-(N, K)
-        """
-        first, second = self._log_probabilities(images)
+class Guessing(nn.Module):
+    """The link as a whole, for an adversary that attacks the check as well as both streams.
+
+    A class has the probability that both streams agree on, min(p, q); what is left, their disagreement, is a failed
+    check, after which the receiver guesses among the K classes. To minimise the label's probability is to make both
+    streams agree on another class.
+
+    Parameters
+    ----------
+    streams : TwoStreams
+    """
+
+    def __init__(self, streams: TwoStreams) -> None:
+        super().__init__()
+        self.streams = streams
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logarithm of the classes' probabilities, shape-(N, K)."""
+        first, second = self.streams.log_probabilities(images)
         guessed = _variation(first, second).clamp(min=_TINY).log() - math.log(first.shape[1])
         return torch.logaddexp(torch.minimum(first, second), guessed[:, None])
-
-    def _log_probabilities(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return F.log_softmax(self.decides(images), 1), F.log_softmax(self.checks(images), 1)
 
 
 def _variation(first: Tensor, second: Tensor) -> Tensor:
