@@ -118,10 +118,8 @@ def train(
     ) as progress:
         for epoch in range(done, epochs):
             for rows in torch.randperm(len(images), generator=generator).split(batch_size):  # type: ignore[no-untyped-call]
-                batch = images[rows].float().div_(255)
-                if flip:
-                    batch = _augment(batch, generator)
-                batch, target = batch.to(device), labels[rows].to(device)
+                batch, target = images[rows].float().div_(255), labels[rows].to(device)
+                batch = (_augment(batch, generator) if flip else batch).to(device)
                 if disturb is not None:
                     model.eval()  # the noise must not move the statistics of the batch normalisation
                     batch = disturb(model, batch, target, step)

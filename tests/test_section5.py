@@ -10,7 +10,7 @@ from cnncomm_bench.cli import main
 from cnncomm_bench.errors import BenchError, DataError, ModelError
 from cnncomm_bench.section5 import carriers, features, rates, samples
 from cnncomm_bench.section5.setting import Setting
-from cnncomm_bench.section5.spectrum import agreement, density, in_bands
+from cnncomm_bench.section5.spectrum import agreement, density, means
 from cnncomm_bench.training import train
 
 CLASSES, SIDE = 5, 8
@@ -193,7 +193,7 @@ def test_agreement_is_one_where_damage_follows_power_and_minus_one_against_it():
 def test_white_noise_has_density_one_in_every_band():
     noise = torch.randn(400, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     rings = carriers.bands(16, 16)
-    share = in_bands(density(noise), rings).mean(1)
+    share = means(density(noise), rings, 0.1).mean(1)
     # The smallest band has one coefficient of 3 channels: 400 draws of mean 1, variance 1/3; 6 standard errors.
     assert share == pytest.approx(np.ones(len(rings)), abs=6 * (3 * 400) ** -0.5)
     assert not density(torch.zeros(1, 1, 4, 4)).any()

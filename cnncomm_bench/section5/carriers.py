@@ -23,7 +23,7 @@ from ..attacks.tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
 from ..statistics.intervals import paired_difference, wilson
 from ..streams import digests
 from ..verdict import Claim, Interval, decide
-from .spectrum import Bools, agreement, density, in_bands, perturbations
+from .spectrum import Bools, agreement, density, means, perturbations
 
 RINGS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.71)
 """Edges of the bands, cycles per pixel; the last holds the corners of the spectrum."""
@@ -146,7 +146,7 @@ class Study:
     plane : Tensor, shape-(H, W)
         The adversary's mean density, as laid out by `torch.fft.fft2`.
     claims : list of Claim
-        Agreement at each SNR, then the control.
+        Agreement over the bands at each SNR and over the tones; then their controls.
     """
 
     name: str
@@ -158,15 +158,17 @@ class Study:
 
     @property
     def told(self) -> str:
-        """Rank correlations with their intervals at each SNR, and the control's range, as a sentence."""
-        *found, control = (
-            "unknown" if claim.effect is None else f"{claim.effect:.2f} ({claim.low:.2f} to {claim.high:.2f})"
+        """Rank correlations with their intervals, and those of the controls, as a sentence."""
+        texts = [
+            f"{'unknown' if claim.effect is None else f'{claim.effect:.2f}'} ({claim.low:.2f} to {claim.high:.2f})"
             for claim in self.claims
-        )
-        each = ", ".join(f"{text} with noise at {snr_db:g} dB" for text, snr_db in zip(found, SNRS_DB))
+        ]
+        noises = [claim.model.removeprefix(f"{self.name}, ") for claim in self.claims]
+        half = len(texts) // 2
+        each = ", ".join(f"{noise}: {text}" for noise, text in zip(noises[:half], texts))
         return (
-            f"The {self.name} model: rank correlation over the bands of the noise's damage and the adversary's power "
-            f"{each}; with the bands in random order {control}."
+            f"The {self.name} model, rank correlation of the noise's damage and the adversary's power: {each}. "
+            f"In random order: {texts[half]} for bands, {texts[-1]} for tones."
         )
 
 
@@ -191,43 +193,43 @@ def study(
     -------
     Study
     """
-    rings = bands(*images.shape[2:])
+    rings, waves = bands(*images.shape[2:]), tones()
     power = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed))
-    spent = in_bands(power, rings)
+    in_rings, around_waves = means(power, rings, STEP), means(power, waves, STEP)
     clean = right(model, images, labels, [None], SNRS_DB[0], device)[0]
     noisy = {snr_db: right(model, images, labels, rings, snr_db, device, seed=seed) for snr_db in SNRS_DB}
     half = (clean.mean() - 1 / classes) / 2
     telling = next((at for at in SNRS_DB if clean.mean() - noisy[at].mean(1).min() >= half), SNRS_DB[-1])
-    agreed = {snr_db: agreement(clean, hits, spent, seed=seed) for snr_db, hits in noisy.items()}
-    waves = tones()
-    heard = np.concatenate([noisy[telling], right(model, images, labels, waves, telling, device, seed=seed)])
-    carriers: list[Carrier] = [*rings, *waves]
-    rows = [{"model": name, **_row(carrier, clean, hits, telling)} for carrier, hits in zip(carriers, heard)]
-    frame = pd.DataFrame(rows)
-    spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=spent.mean(1))
-    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed, telling, len(rings)))
+    sung = right(model, images, labels, waves, telling, device, seed=seed)
+    agreed = {f"bands at {at:g} dB": agreement(clean, hits, in_rings, seed=seed) for at, hits in noisy.items()}
+    agreed[f"tones at {telling:g} dB"] = agreement(clean, sung, around_waves, seed=seed)
+    heard = zip([*rings, *waves], np.concatenate([noisy[telling], sung]))
+    frame = pd.DataFrame([{"model": name, **_row(carrier, clean, hits, telling)} for carrier, hits in heard])
+    spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=in_rings.mean(1))
+    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed))
 
 
-def _claims(name: str, agreed: dict[float, tuple[Interval, Interval]], telling: float, rings: int) -> list[Claim]:
-    adversary = f"power of pgd at {ADVERSARY_DB:g} dB over {rings} bands"
+def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]]) -> list[Claim]:
+    what = f"Spearman's correlation of the noise's accuracy drop and the power of pgd at {ADVERSARY_DB:g} dB"
     found = [
-        decide("carriers", f"{name}, noise at {snr_db:g} dB", "realised", interval,
-               f"Spearman's correlation of the accuracy drop and the {adversary}; interval over images")
-        for snr_db, (interval, _) in agreed.items()
-    ]  # fmt: skip
-    random = f"the {adversary}, the adversary's bands in random order: 95 % range of the correlation"
-    control = decide("carriers-control", f"{name}, noise at {telling:g} dB", "realised", agreed[telling][1], random)
-    return [*found, control]
+        decide("carriers", f"{name}, {noise}", "realised", at, f"{what}; interval over images")
+        for noise, (at, _) in agreed.items()
+    ]
+    controls = [
+        decide("carriers-control", f"{name}, {noise}", "realised", at, f"{what}, whose places are in random order")
+        for noise, (_, at) in agreed.items()
+    ]
+    return [*found, *controls]
 
 
-def _row(noise: Carrier, clean: Bools, noisy: Bools, snr_db: float) -> dict[str, Any]:
+def _row(noise: DirectionNoise, clean: Bools, noisy: Bools, snr_db: float) -> dict[str, Any]:
     accuracy, lost = float(noisy.mean()), clean.astype(float) - noisy
     low, high = wilson(np.array(accuracy), np.array(len(noisy)))
     drop_low, drop_high = paired_difference(lost)
     place: dict[str, Any] = {"u": np.nan, "v": np.nan, "low": np.nan, "high": np.nan}
     if isinstance(noise, BandNoise):
         place |= {"low": noise.low, "high": noise.high, "frequency": (noise.low + noise.high) / 2}
-    else:
+    elif isinstance(noise, ToneNoise):
         place |= {"u": noise.u, "v": noise.v, "frequency": float(np.hypot(noise.u, noise.v))}
     return {
         "carrier": noise.spec, "kind": noise.family, **place, "snr_db": snr_db, "images": len(noisy),

@@ -59,7 +59,7 @@ def features(table: pd.DataFrame, classes: int) -> Figure:
     axes.set_yticks(range(len(table)), [f"{row.trained_on}, {row.snr_db:g} dB" for row in table.itertuples()])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    dress(axes, "accuracy on real test images (dashed: chance; grey: 95 % of random renamings of the classes)", "")
+    dress(axes, "accuracy on real test images\ndashed: chance; grey: 95 % of random renamings of the classes", "")
     return drawn
 
 
@@ -155,7 +155,7 @@ def _bands(axes: Axes, study: Study) -> None:
     other = axes.twinx()
     other.semilogy(middle, study.spectrum.density, color=ORANGE, marker="s", ms=4, ls="--")
     other.set_ylabel("adversary's power, white noise = 1", color=ORANGE)
-    axes.set_title(f"{study.name}: damage and adversary over the bands", fontsize=10)
+    axes.set_title(f"{study.name}: noise of one band, {study.snr_db:g} dB", fontsize=10)
 
 
 def _frequencies(axes: Axes) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from ..attacks import parse
-from ..attacks.tone import BandNoise, radial_frequencies
+from ..attacks.tone import BandNoise, ToneNoise, radial_frequencies
 from ..statistics.intervals import Floats, quantiles, resample
 from ..training import at_snr
 from ..verdict import Interval
@@ -55,42 +55,54 @@ def perturbations(model: Any, images: Tensor, labels: Tensor, snr_db: float, dev
     return torch.cat(parts)
 
 
-def in_bands(spectrum: Tensor, rings: Sequence[BandNoise]) -> Floats:
-    """Mean density within each band.
+def means(spectrum: Tensor, places: Sequence[BandNoise | ToneNoise], width: float) -> Floats:
+    """Mean density within each band, and around each tone.
 
     Parameters
     ----------
     spectrum : Tensor, shape-(N, H, W)
         From `density`.
-    rings : sequence of BandNoise
+    places : sequence of BandNoise or ToneNoise
+    width : float
+        Side of the square around a tone, cycles per pixel.
 
     Returns
     -------
-    ndarray, shape-(len(rings), N)
+    ndarray, shape-(len(places), N)
     """
-    radius = radial_frequencies(*spectrum.shape[1:])
-    means = [spectrum[:, (radius >= ring.low) & (radius < ring.high)].mean(1) for ring in rings]
-    return torch.stack(means).numpy()
+    height, side = spectrum.shape[1:]
+    radius = radial_frequencies(height, side)
+    v, u = (torch.fft.fftfreq(count, dtype=torch.float64) for count in (height, side))
+
+    def inside(place: BandNoise | ToneNoise) -> Tensor:
+        if isinstance(place, BandNoise):
+            return (radius >= place.low) & (radius < place.high)
+        # Frequencies repeat after one cycle per pixel. One of the two mirror images is enough: their power is the same.
+        across, down = ((axis - at + 0.5) % 1 - 0.5 for axis, at in ((u, place.u), (v, place.v)))
+        near: Tensor = (down.abs()[:, None] <= width / 2) & (across.abs()[None] <= width / 2)
+        return near
+
+    return torch.stack([spectrum[:, inside(place)].mean(1) for place in places]).numpy()
 
 
 def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[Interval, Interval]:
-    """Rank correlation over the bands of the noise's damage and the adversary's power (Spearman 1904).
+    """Rank correlation over bands or tones of the noise's damage and the adversary's power (Spearman 1904).
 
     Parameters
     ----------
     clean : ndarray, shape-(N,), bool
         Which images are right without noise.
     noisy : ndarray, shape-(B, N), bool
-        And under noise of each band.
+        And under noise of each band or tone.
     power : ndarray, shape-(B, N)
-        Density of the adversary's noise in each band.
+        Density of the adversary's noise there.
     seed : int
 
     Returns
     -------
     correlation, permuted : (float, float, float)
         Estimate and 95 % interval of a bootstrap over images; and median and 95 % range of the control, in which
-        the bands of the adversary are in random order.
+        the adversary's are in random order.
     """
     counts = resample(len(clean), RESAMPLES, seed).astype(float)
     damage = counts @ (clean[None].astype(float) - noisy).T
@@ -98,11 +110,12 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
     values = _spearman(damage, spread)
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(power)), (RESAMPLES, 1)), axis=1)
     control = _spearman(np.broadcast_to(damage[0], order.shape), spread[0][order])
-    low, high = quantiles(values[1:], values[1:])
-    return (
-        (float(values[0]), max(low, -1.0), min(high, 1.0)),
-        (float(np.median(control)), *quantiles(control, control)),
-    )
+    return (float(values[0]), *_range(values[1:])), (float(np.median(control)), *_range(control))
+
+
+def _range(correlations: Floats) -> tuple[float, float]:
+    low, high = quantiles(correlations, correlations)
+    return max(low, -1.0), min(high, 1.0)  # an unknown one is somewhere between
 
 
 def _spearman(first: Floats, second: Floats) -> Floats:
