@@ -35,6 +35,12 @@ _UNITS = {
     "samples": "dB a doubling",
     "samples-control": "dB a doubling",
     "samples-gap": "doublings",
+    "tradeoff": "accuracy per 10 dB",
+    "tradeoff-control": "accuracy per 10 dB",
+    "checkbits": "AUC",
+    "checkbits-control": "AUC",
+    "checkbits-resolution": "AUC",
+    "checkbits-gain": "dB",
 }
 
 

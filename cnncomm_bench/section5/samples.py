@@ -17,6 +17,7 @@ from torch import nn
 from ..attacks import parse
 from ..data import balanced_subset
 from ..harness import evaluate
+from ..statistics.decibels import format_db
 from ..statistics.gains import common_level, threshold
 from ..statistics.intervals import wilson
 from ..statistics.tally import Curve, Tally
@@ -81,7 +82,7 @@ def run(setting: Setting) -> Outcome:
     rates = pd.DataFrame(exchange)
     return Outcome(
         "samples",
-        tables={"samples": table, "exchange": rates},
+        tables={"samples": _shown(table), "exchange": rates},
         claims=claims,
         figures={"samples": figures.samples(table, rates)},
         text=_text(table, rates, claims[0]),
@@ -170,6 +171,16 @@ def _row(tally: Tally, curve: Curve, kind: str, size: int, repeat: int) -> dict[
     level = common_level(tally, everyone)
     at, low_db, high_db = estimate(threshold(tally, curve, everyone, level))
     return row | {"level": float(level[0]), "threshold_db": at, "low": low_db, "high": high_db}
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Thresholds as files carry them: what lies off the grid as "> 50 dB"."""
+    ends = (GRID_DB[0], GRID_DB[-1])
+    text = {
+        name: [float(at) if np.isfinite(at) else format_db(at, ends) for at in table[name]]
+        for name in ("threshold_db", "low", "high")
+    }
+    return table.assign(**text)
 
 
 def _cell(curve: Curve, kind: str) -> int:
