@@ -146,7 +146,7 @@ class Study:
     plane : Tensor, shape-(H, W)
         The adversary's mean density, as laid out by `torch.fft.fft2`.
     claims : list of Claim
-        Agreement over the bands at each SNR and over the tones; then their controls.
+        Agreement over the bands at each SNR and over the tones; then a control for both.
     """
 
     name: str
@@ -160,15 +160,13 @@ class Study:
     def told(self) -> str:
         """Rank correlations with their intervals, and those of the controls, as a sentence."""
         texts = [
+            f"{claim.model.removeprefix(f'{self.name}, ')} "
             f"{'unknown' if claim.effect is None else f'{claim.effect:.2f}'} ({claim.low:.2f} to {claim.high:.2f})"
             for claim in self.claims
         ]
-        noises = [claim.model.removeprefix(f"{self.name}, ") for claim in self.claims]
-        half = len(texts) // 2
-        each = ", ".join(f"{noise}: {text}" for noise, text in zip(noises[:half], texts))
         return (
-            f"The {self.name} model, rank correlation of the noise's damage and the adversary's power: {each}. "
-            f"In random order: {texts[half]} for bands, {texts[-1]} for tones."
+            f"The {self.name} model, rank correlation of the noise's damage and the adversary's power: "
+            f"{', '.join(texts[:-2])}. With the adversary's in random order: {', '.join(texts[-2:])}."
         )
 
 
@@ -206,10 +204,10 @@ def study(
     heard = zip([*rings, *waves], np.concatenate([noisy[telling], sung]))
     frame = pd.DataFrame([{"model": name, **_row(carrier, clean, hits, telling)} for carrier, hits in heard])
     spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=in_rings.mean(1))
-    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed))
+    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed, telling))
 
 
-def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]]) -> list[Claim]:
+def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]], telling: float) -> list[Claim]:
     what = f"Spearman's correlation of the noise's accuracy drop and the power of pgd at {ADVERSARY_DB:g} dB"
     found = [
         decide("carriers", f"{name}, {noise}", "realised", at, f"{what}; interval over images")
@@ -218,6 +216,7 @@ def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]]) -> list[Cla
     controls = [
         decide("carriers-control", f"{name}, {noise}", "realised", at, f"{what}, whose places are in random order")
         for noise, (_, at) in agreed.items()
+        if noise.endswith(f" {telling:g} dB")
     ]
     return [*found, *controls]
 
