@@ -150,12 +150,12 @@ def test_tables_and_claims(tmp_path):
     outcome = checkbits.run(setting(tmp_path), tests=50)
     detection = outcome.tables["detection"]
     assert (detection.low <= detection.auc).all() and (detection.auc <= detection.high).all()
-    undetected = outcome.tables["undetected"]
+    undetected = outcome.tables["checkbits"]
     assert (undetected.undetected_error <= undetected.error_without_check).all()
     assert set(undetected.check) == {LOW, TWIN, ITSELF}
     assert [claim.id for claim in outcome.claims].count("checkbits") == 6
     assert {"checkbits-control", "checkbits-gain", "checkbits-resolution"} < {claim.id for claim in outcome.claims}
-    assert set(outcome.figures) == {"roc", "undetected"}
+    assert set(outcome.figures) == {"checkbits", "roc"}
     assert len(list(tmp_path.glob("*.pt"))) == 3
 
 

@@ -124,7 +124,7 @@ def test_what_cannot_be_judged_says_why():
     assert association(one)[1] == "4 rungs of 1 networks, at least 2 of 2 are needed"
     off = simulated(0.1, 20, 0)
     off.threshold_db[0, 1, 0] = -np.inf
-    assert association(off)[1] == "1 of 8 thresholds lie off the grid"
+    assert association(off)[1] == "1 of 8 networks have no threshold on the grid"
     # A threshold that leaves the grid in many resamples leaves the interval open.
     half = simulated(0.1, 20, 0)
     half.threshold_db[1:100, 0, 0] = np.inf

@@ -136,5 +136,5 @@ def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
         return UNKNOWN, f"{rungs} rungs of {networks} networks, at least 2 of 2 are needed"
     off = int((~np.isfinite(ladder.threshold_db[0])).sum())
     if off:
-        return UNKNOWN, f"{off} of {rungs * networks} thresholds lie off the grid"
+        return UNKNOWN, f"{off} of {rungs * networks} networks have no threshold on the grid"
     return bootstrapped(slope(*retrained(ladder, seed))), ""

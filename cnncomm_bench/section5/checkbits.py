@@ -48,7 +48,7 @@ def run(setting: Setting, tests: int | None = None) -> Outcome:
     Returns
     -------
     Outcome
-        Tables `detection`, `undetected`, `roc` and `check-gains`.
+        Tables `checkbits` (undetected errors), `detection`, `roc` and `gains`.
 
     Raises
     ------
@@ -61,9 +61,9 @@ def run(setting: Setting, tests: int | None = None) -> Outcome:
     claims = judge(trial, gains)
     return Outcome(
         name="checkbits",
-        tables={"detection": detection_table(trial), "undetected": undetected, "roc": curves, "check-gains": gains},
+        tables={"checkbits": undetected, "detection": detection_table(trial), "roc": curves, "gains": gains},
         claims=claims,
-        figures={"roc": checkbits_figures.roc(curves), "undetected": checkbits_figures.undetected(undetected)},
+        figures={"checkbits": checkbits_figures.undetected(undetected), "roc": checkbits_figures.roc(curves)},
         text=_text(trial, claims, gains),
     )
 

@@ -46,7 +46,7 @@ def undetected(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        `undetected` of `checkbits.run`.
+        `checkbits` of `checkbits.run`.
 
     Returns
     -------

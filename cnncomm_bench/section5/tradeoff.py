@@ -218,7 +218,7 @@ def _text(table: pd.DataFrame, claims: list[Claim], views: pd.DataFrame) -> str:
     return "\n\n".join([
         f"Clean accuracy and threshold under {ADVERSARY}, by the SNR trained at: {ladder}.",
         "Clean accuracy lost per 10 dB of threshold gained: " + "; ".join(map(_sentence, claims)) + ".",
-        f"Accuracy of the first network trained with {first} and at {last}: {seen}.",
+        f"Accuracy of the first network trained with {first}, and of that at {last}: {seen}.",
     ])  # fmt: skip
 
 

@@ -41,8 +41,6 @@ def measure(setting: Setting, streams: dict[str, TwoStreams], tests: int) -> Tri
     Trial
     """
     images, labels = setting.tests(2 * tests)
-    lit = images.flatten(1).any(1)  # an image without power has no SNR
-    images, labels = images[lit], labels[lit]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(setting.seed)).to(images.device)
     chosen, apart = order.chunk(2)
     sent, truth, spare = images[chosen], labels[chosen], images[apart]
