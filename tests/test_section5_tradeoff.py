@@ -137,7 +137,7 @@ def test_the_ladder_is_measured_and_its_control_is_null(ladder):
     table = outcome.tables["tradeoff"]
     assert len(table) == 6 * 4  # two rungs of two networks and two of the control, under four attacks
     assert list(table[table.part == "control"].network.unique()) == ["no noise #2", "no noise #3"]
-    images, labels = where.tests(size.tests)
+    images, labels = where.tests()
     for network in tradeoff.train_networks(where, size):
         accuracy = float((predict(network.model, images) == labels).float().mean())
         assert table[table.network == network.name].clean.to_numpy() == pytest.approx(accuracy)
@@ -155,7 +155,7 @@ def test_unknown_network_is_named(ladder):
     from cnncomm_bench.statistics.tally import Tally
 
     with pytest.raises(ValueError, match="absent did not run under gaussian"):
-        Ladder.of(Tally(tally_of, classes=CLASSES), [["no noise #0", "absent"]], "gaussian")
+        Ladder.of(Tally(tally_of, classes=CLASSES), [["no noise #0", "absent"]], "gaussian", {})
 
 
 def test_bad_input_is_one_line_and_finished_trainings_are_kept(tmp_path):

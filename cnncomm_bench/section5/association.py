@@ -6,6 +6,7 @@ interval covers both, so that networks that were all trained alike show no assoc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class Ladder:
     Attributes
     ----------
     accuracy : ndarray, shape-(1 + B, R, S)
-        Clean; of R rungs and S networks each, the sample first. All are drawn with the same images.
+        Clean; of R rungs and S networks each, the sample first. All share their images in each sample.
     threshold_db : ndarray, shape-(1 + B, R, S)
         At one level for all; infinite off the grid.
     """
@@ -32,7 +33,7 @@ class Ladder:
     threshold_db: Floats
 
     @classmethod
-    def of(cls, tally: Tally, rungs: list[list[str]], attack: str) -> Ladder:
+    def of(cls, tally: Tally, rungs: list[list[str]], attack: str, accuracy: Mapping[str, Floats]) -> Ladder:
         """Clean accuracies, and thresholds under an attack, of the networks that are named.
 
         Parameters
@@ -42,6 +43,8 @@ class Ladder:
         rungs : list of list of str
             Names of the networks of each rung, the same number in all.
         attack : str
+        accuracy : mapping of str to ndarray, shape-(1 + B,)
+            Clean accuracy of each network, also on images that were not attacked.
 
         Raises
         ------
@@ -57,7 +60,7 @@ class Ladder:
         level = common_level(tally, images)
         thresholds = np.stack([threshold(tally, curve, images, level).at for curve in curves], 1)
         shape = (-1, len(rungs), len(rungs[0]))
-        clean = tally.accuracies(images)[:, [curve.clean for curve in curves]]
+        clean = np.stack([accuracy[name] for name in networks], 1)
         return cls(clean.reshape(shape), thresholds.reshape(shape))
 
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
 from ..attacks import parse
 from ..harness import evaluate
 from ..statistics.gains import common_level, threshold
+from ..statistics.intervals import Floats, resample
 from ..statistics.tally import CLEAN, Tally
 from ..statistics.thresholds import estimate
 from ..training import at_snr
 from ..verdict import Claim, bootstrapped, decide
 from . import patches, tradeoff_figures
 from .association import Ladder, association
-from .carriers import carrier_map
+from .carriers import carrier_map, right
 from .outcome import Outcome
 from .setting import Setting
 
@@ -46,7 +48,7 @@ class Size:
     networks : int
         Trained alike on each rung, from different seeds.
     tests : int
-        Test images.
+        Test images that are attacked.
     epochs : int, optional
         Of each training; the setting's by default.
     """
@@ -94,14 +96,13 @@ def run(setting: Setting, size: Size | None = None) -> Outcome:
     setting.need("tradeoff", train=20 * setting.classes, test=10 * setting.classes)
     networks = train_networks(setting, size)
     tally = Tally(_predictions(setting, size, networks), classes=setting.classes, seed=setting.seed)
-    table = _table(networks, tally)
-    associated, claims = _judge(networks, tally, size, setting.seed)
+    accuracy = _clean(setting, networks, tally.resamples)
+    table = _table(networks, tally, accuracy)
+    associated, claims = _judge(networks, tally, accuracy, size, setting.seed)
     firsts = [network for network in networks if network.name.endswith("#0")]
-    images, labels = setting.tests(size.tests)
-    views = _stack(firsts, lambda model: patches.accuracies(model, images, labels, seed=setting.seed))
-    carriers = _stack(
-        firsts, lambda model: carrier_map(model, images, labels, CARRIER_DB, setting.device, seed=setting.seed)
-    )
+    views = _stack(firsts, lambda model: patches.accuracies(model, *setting.tests(), seed=setting.seed))
+    some = setting.tests(size.tests)
+    carriers = _stack(firsts, lambda model: carrier_map(model, *some, CARRIER_DB, setting.device, seed=setting.seed))
     return Outcome(
         name="tradeoff",
         tables={"tradeoff": table, "association": associated, "views": views, "carriers": carriers},
@@ -155,18 +156,30 @@ def _predictions(setting: Setting, size: Size, networks: Iterable[Network]) -> p
     return pd.concat(found, ignore_index=True)
 
 
-def _judge(networks: list[Network], tally: Tally, size: Size, seed: int) -> tuple[pd.DataFrame, list[Claim]]:
+def _clean(setting: Setting, networks: list[Network], resamples: int) -> dict[str, Floats]:
+    """Clean accuracy on all test images, in the sample and in samples of them, the same for all networks."""
+    images, labels = setting.tests()
+    weights = resample(len(images), resamples, setting.seed).astype(np.float32)
+    return {
+        network.name: weights @ right(network.model, images, labels, [None], 0.0, setting.device)[0] / len(images)
+        for network in networks
+    }
+
+
+def _judge(
+    networks: list[Network], tally: Tally, accuracy: dict[str, Floats], size: Size, seed: int
+) -> tuple[pd.DataFrame, list[Claim]]:
     """Association under each attack, and of the control: networks trained alike, as if they were two rungs."""
     rungs = _rungs([network for network in networks if not network.control])
     alike = [network.name for network in networks if network.training == STANDARD]
     sham = [alike[: size.networks], alike[size.networks :]]
     claims = []
     for attack in (ADVERSARY, *NOISES):
-        effect, reason = association(Ladder.of(tally, rungs, attack), seed)
-        about = f"{len(rungs)} trainings of {size.networks} networks, {len(tally.images)} images"
+        effect, reason = association(Ladder.of(tally, rungs, attack, accuracy), seed)
+        about = f"{len(rungs)} trainings of {size.networks} networks, {len(tally.images)} attacked images"
         about += "; clean accuracy lost per 10 dB of threshold gained, interval over images and trainings"
         claims.append(decide("tradeoff", f"ladder under {attack}", "realised", effect, about, reason=reason))
-    effect, reason = association(Ladder.of(tally, sham, ADVERSARY), seed)
+    effect, reason = association(Ladder.of(tally, sham, ADVERSARY, accuracy), seed)
     about = f"2 times {size.networks} networks trained without noise from different seeds"
     statement = "Control, to come out undecided: networks that were trained alike show no trade-off."
     control = decide(
@@ -183,14 +196,13 @@ def _rungs(networks: list[Network]) -> list[list[str]]:
     return [[network.name for network in networks if network.training == training] for training in trainings]
 
 
-def _table(networks: list[Network], tally: Tally) -> pd.DataFrame:
+def _table(networks: list[Network], tally: Tally, accuracy: dict[str, Floats]) -> pd.DataFrame:
     """A row for each network and attack: clean accuracy, and the threshold at the level common to all."""
     known = {network.name: network for network in networks}
     rows = []
     for curve in tally.curves:
         network = known[curve.model]
-        accuracies, level = tally.accuracies(curve.images), common_level(tally, curve.images)
-        clean = bootstrapped(accuracies[:, curve.clean])
+        level, clean = common_level(tally, curve.images), bootstrapped(accuracy[curve.model])
         crossed = estimate(threshold(tally, curve, curve.images, level))
         part = "control" if network.control else "ladder"
         rows.append((network.name, network.training, part, curve.attack, *clean, float(level[0]), *crossed))

@@ -45,8 +45,8 @@ def plane(table: pd.DataFrame) -> Figure:
                     yerr=_ends(at, "clean", "clean_low", "clean_high"), fmt=marker, color=colour, mfc=face, ms=6,
                     lw=0.9, label=training if part == "ladder" else f"{training} (control)",
                 )  # fmt: skip
-        dress(axes, "threshold (dB)", "clean accuracy" if attack == attacks[0] else "")
-        axes.invert_xaxis()  # more robust to the right
+        dress(axes, "threshold (dB), more robust →", "clean accuracy" if attack == attacks[0] else "")
+        axes.invert_xaxis()
         off = int((~np.isfinite(table[table.attack == attack].threshold_db)).sum())
         axes.set_title(attack + (f" ({off} off the grid)" if off else ""), fontsize=10)
     _key(row[-1])
