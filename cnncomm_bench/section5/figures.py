@@ -118,8 +118,8 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     dress(left, "training images", "accuracy")
     dress(right, "training images", "threshold SNR under attack (dB)")
     left.set_ylim(0, 1)
-    left.legend(frameon=False, fontsize=8)
-    right.legend(frameon=False, fontsize=8)
+    for axes, columns in ((left, 2), (right, 1)):  # above, where no curve can lie under it
+        axes.legend(frameon=False, fontsize=8, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1))
     return drawn
 
 

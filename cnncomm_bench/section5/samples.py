@@ -208,4 +208,5 @@ def _text(table: pd.DataFrame, rates: pd.DataFrame, gap: Claim) -> str:
             f"(95 % interval {rate.low:.2f} to {rate.high:.2f}; permuted sizes {rate.permuted_low:.2f} to "
             f"{rate.permuted_high:.2f})."
         )
-    return "\n".join([*lines, f"Robust learning lies {gap.effect:.1f} doublings behind: {gap.evidence}."])
+    bound = "" if gap.high is not None else "at least "
+    return "\n".join([*lines, f"Robust learning lies {bound}{gap.effect:.1f} doublings behind: {gap.evidence}."])
