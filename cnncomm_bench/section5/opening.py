@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,8 +15,9 @@ from .. import bundled
 from ..bundled.network import SmallResNet
 from ..checkpoints import architectures
 from ..data import Images, open_images
-from ..errors import DataError, UsageError
 from ..devices import pick_device
+from ..errors import DataError, UsageError
+from ..frames import chunks
 from .setting import Setting
 
 EPOCHS, FULL_EPOCHS = 8, 40
@@ -128,6 +130,6 @@ def _classes(learned: Images, asked: Images) -> int:
 
 
 def _tensors(images: Images) -> tuple[Tensor, Tensor]:
-    lit = images.images.reshape(len(images.images), -1).any(1)  # a black image has no SNR
-    labels = torch.tensor(images.labels)
-    return torch.from_numpy(images.images[lit]), labels[torch.from_numpy(lit)]
+    pixels = torch.from_numpy(np.concatenate(list(chunks(images.images))))
+    lit = (pixels.flatten(1) > 0).any(1)  # a black image has no SNR
+    return pixels[lit], torch.tensor(images.labels)[lit]
