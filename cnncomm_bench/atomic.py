@@ -45,6 +45,30 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
+def make_folder(folder: Path) -> Path:
+    """Make a folder for results where there is none; better before hours of work than after them.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    RunFolderError
+        It cannot be made, or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made: {error.strerror or error}; name another with --out") from error
+    return folder
+
+
 def is_leftover(path: Path) -> bool:
     """Tell whether a file was being written when its process was killed.
 

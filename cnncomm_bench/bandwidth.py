@@ -19,7 +19,7 @@ from tabulate import tabulate
 from torch import Tensor
 
 from . import plots, request
-from .atomic import write_text
+from .atomic import make_folder, write_text
 from .errors import UsageError
 from .frames import Frames, chunks
 from .harness import evaluate
@@ -76,6 +76,7 @@ def ladder(
     wrong = [side for side in sides if not 2 <= side <= largest]
     if wrong or not sides:
         raise UsageError(f"sides {', '.join(map(str, wrong)) or 'none'}: expected 2 to {largest} pixels")
+    folder = make_folder(Path(out))
     rows, curves = [], []
     for side in sorted(set(sides), reverse=True):
         small = _averaged(images, side)
@@ -99,9 +100,8 @@ def ladder(
         rows.append({"side": side, "values": values, "clean_accuracy": clean, "threshold_db": found.threshold_db,
                      "low": found.low, "high": found.high, "capacity_bits": bits})  # fmt: skip
         curves.append(run.curves.assign(side=side, values=values))
-    table, folder = pd.DataFrame(rows), Path(out)
+    table = pd.DataFrame(rows)
     table.attrs["snr_db"] = opened.suite.snr_db
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "bandwidth.csv", table.to_csv(index=False))
     write_text(folder / "bandwidth_curves.csv", pd.concat(curves).to_csv(index=False))
     plots.save(_figure(pd.concat(curves), f"{model}, {attack}"), folder, "bandwidth")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from tabulate import tabulate
 
 from . import plots
-from .atomic import write_text
+from .atomic import make_folder, write_text
 from .correspondence import figure, modules
 from .correspondence.families import Pair, pairs
 from .correspondence.likeness import Overlay, order, overlay
@@ -131,7 +131,7 @@ def correspond(run: str | Path, link: str | Path, out: str | Path, others: Seque
     links = [str(link), *map(str, others)]
     rows = modules.rows(stored, everything, told)
     result = Correspondence(run=str(run), links=links, likenesses=likenesses, modules=rows)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_text(folder / "correspondence.json", result.model_dump_json(indent=1) + "\n")
     write_text(folder / "correspondence.md", as_markdown(result))
     plots.save(figure.plot(*zip(*best, strict=True)), folder, "correspondence")

@@ -60,4 +60,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}There are: {', '.join(names)}"
+    return f"{hint}{'There' if hint else 'there'} are: {', '.join(names)}"

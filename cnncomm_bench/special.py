@@ -11,7 +11,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from . import plots
-from .atomic import write_text
+from .atomic import make_folder, write_text
 from .errors import UsageError
 from .link import simulate
 from .radio.counting import Rule
@@ -71,7 +71,7 @@ def compare(
     if ruler == "realised":
         raise UsageError("16 samples are no frame to realise an SNR in: --ruler dispersion, or geometric")
     settings = Settings.of(alphas=tuple(alphas), snr_db=snr_db, rulers=(ruler,), max_bits=max_bits, seed=seed)
-    rule = Rule(1000, max_bits)
+    rule, folder = Rule(1000, max_bits), make_folder(Path(out))
     rows: list[dict[str, Any]] = []
     for alpha in settings.alphas:
         trained = SpecialCnn(Stable(alpha), ruler, steps=steps, seed=seed, quiet=quiet)
@@ -81,8 +81,6 @@ def compare(
     linked = simulate(settings, quiet=quiet)
     named = linked.assign(system=[system_name(*row) for row in linked[SYSTEM].itertuples(index=False)])
     table = pd.concat([pd.DataFrame(rows), named], ignore_index=True)[COLUMNS]
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "special.csv", table.to_csv(index=False))
     plots.save(_figure(table), folder, "special")
     return table

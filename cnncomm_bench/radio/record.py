@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..atomic import write_atomically, write_text
+from ..atomic import make_folder, write_atomically, write_text
 from ..errors import RunFolderError
 from .settings import Curve, Settings
 
@@ -63,7 +63,7 @@ class Record:
             self.write()
 
     def _continue(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if (folder / "link.json").exists():
             stored, table = read(folder)
             if stored.settings != self.info.settings:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import claims, plots
-from ..atomic import write_text
+from ..atomic import make_folder, write_text
 from ..errors import BenchError, RunFolderError
 from ..record import versions
 from ..verdict import Claim
@@ -157,13 +157,13 @@ def summary(results: Results, folder: Path) -> str:
 def _opened(folder: Path, identity: dict[str, Any], command: str) -> Results:
     results = Results(identity=identity, versions=versions(), command=command)
     path = folder / FILE
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             return results
         earlier = Results.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise RunFolderError(f"{folder} cannot be used: {error.strerror}; name another with --out") from error
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}; name another with --out") from error
     except ValidationError as error:
         raise RunFolderError(
             f"{path} is corrupt: {error.errors()[0]['msg']}; name another folder with --out"

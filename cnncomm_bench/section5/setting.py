@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..atomic import make_folder
 from ..attacks.answers import checked
 from ..errors import DataError, ModelError
 from ..training import Disturbance, fingerprint, train
@@ -121,7 +122,7 @@ class Setting:
         model, epochs = self.fresh(seed), epochs or self.epochs
         about = (title, epochs, self.seed, seed, self.learning_rate, self.flip)
         name = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in title)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         return train(
             model,
             images,
