@@ -220,3 +220,9 @@ def test_radii_of_the_literature(capsys):
     (row,) = [line for line in out.splitlines() if line.startswith("pgd:steps=3@l2=0.5")]
     assert "inf" not in row
     assert "pgd-linf:steps=3@linf=0.0313725" in out
+
+
+@pytest.mark.parametrize("command", [[*SMALL], ["link", "--code", "none", "--snr", "0"], ["special"], ["bandwidth"]])
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(capsys, tmp_path, command):
+    (tmp_path / "file").write_text("no folder")
+    assert "name another with --out" in refused(capsys, 1, *command, "--out", "file/run")
