@@ -1,4 +1,4 @@
-"""The same numbers however a run is split, ordered and batched."""
+"""The same numbers however a run is split, ordered and batched, and on whatever device."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cnncomm_bench import bundled, evaluate
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.cells import Cell
 from cnncomm_bench.pixels import Pixels
@@ -104,3 +105,45 @@ def test_another_batch_size_changes_only_ties(images, network):
 
     check()
     assert clear.mean() > 0.9
+
+
+DEVICES_AGREE = 0.01  # in accuracy at every SNR: the bound that the documentation states
+NOISE_AND_ADVERSARIES = ["gaussian", "cauchy", "impulse-square", "fgm", "pgd:steps=10"]
+
+
+class Tf32(torch.autograd.Function):
+    """Rounds to the 10 bits of mantissa with which a GPU multiplies by default."""
+
+    @staticmethod
+    def forward(_, values):
+        return ((values.contiguous().view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    @staticmethod
+    def backward(_, gradient):
+        return Tf32.apply(gradient)
+
+
+def accuracies(model, device="cpu"):
+    pixels, labels, _ = bundled.images()
+    run = evaluate(model, pixels[::10], labels[::10], attacks=NOISE_AND_ADVERSARIES, snr_db="0:50:10", device=device)
+    return run.curves.set_index(["attack", "snr_db"]).accuracy
+
+
+@pytest.mark.parametrize("name", ["standard", "adversarial"])
+def test_the_arithmetic_of_a_gpu_gives_the_same_accuracies(name):
+    coarse = bundled.load(name)
+    for part in coarse.modules():
+        if isinstance(part, torch.nn.Conv2d | torch.nn.Linear):
+            part.weight.data = Tf32.apply(part.weight.data)
+            part.register_forward_pre_hook(lambda _, given: (Tf32.apply(given[0]),))
+    exact = bundled.load(name)
+    images = torch.from_numpy(bundled.images()[0][:8]).float() / 255
+    assert not torch.equal(coarse(images), exact(images))
+    assert (accuracies(coarse) - accuracies(exact)).abs().max() <= DEVICES_AGREE
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("name", ["standard", "adversarial"])
+def test_a_gpu_gives_the_same_accuracies(name):
+    there = accuracies(bundled.load(name), "cuda")
+    assert (there - accuracies(bundled.load(name))).abs().max() <= DEVICES_AGREE
