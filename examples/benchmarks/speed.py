@@ -192,11 +192,44 @@ def started_in() -> list[str]:
     return ["cnncomm-bench --help", "one second", "under it" if min(times) < 1 else "over it", f"{min(times):.3f}"]
 
 
+MEMORY = """
+import re, sys, torch
+from pathlib import Path
+from cnncomm_bench import snr
+from cnncomm_bench.data import open_images
+
+def megabytes(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+torch.set_num_threads(1)
+images = torch.from_numpy(open_images(sys.argv[1]).images[:1000]).float() / 255
+direction, grid = torch.randn(images.shape), torch.arange(5.0, 55.0, 5.0)
+snr.project(images[:10], direction[:10], grid)
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+before = megabytes("VmRSS")
+result, _ = snr.project(images, direction, grid)
+batch = images.numel() * 4 / 2**20
+print((megabytes("VmHWM") - before) / batch - result.numel() / images.numel())
+"""
+
+
+def memory(data: str) -> list[str]:
+    """Peak memory of projecting 1,000 images on ten SNRs, beyond the result, in units of the batch (Linux)."""
+    told = subprocess.run([sys.executable, "-c", MEMORY, data], check=True, capture_output=True, text=True).stdout
+    peak = float(told)
+    return [
+        "1000 images on 10 SNRs: peak memory",
+        "the batch",
+        f"{peak:.1f} times it, beyond the result",
+        f"{peak:.3f}",
+    ]
+
+
 def main() -> None:
     """Measure the rows that are asked for and print them as a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "rows", nargs="*", metavar="ROW", help="sampling, projection, sweep, pgd, gaussian, report, start"
+        "rows", nargs="*", metavar="ROW", help="sampling, projection, sweep, pgd, gaussian, report, memory, start"
     )
     parser.add_argument("--model", required=True, help="a checkpoint of examples/resnet20.py's ResNet-20")
     parser.add_argument("--data", default="cifar10", help="images of CIFAR-10, as for cnncomm-bench")
@@ -207,8 +240,9 @@ def main() -> None:
     opened = open_model(args.model, arch=f"{Path(__file__).parents[1] / 'resnet20.py'}:resnet20", size=32)
     made = rows(opened.predict.to(memory_format=torch.contiguous_format), data.images, data.labels)
     table = []
-    for name in args.rows or [*made, "start"]:
-        lines = [started_in()] if name == "start" else [compare(row, args.rounds) for row in made[name]()]
+    for name in args.rows or [*made, "memory", "start"]:
+        alone = {"start": started_in, "memory": lambda: memory(args.data)}
+        lines = [alone[name]()] if name in alone else [compare(row, args.rounds) for row in made[name]()]
         print("\n".join(" | ".join(line) for line in lines), flush=True)
         table += lines
     print("\n" + tabulate(table, headers=["what", "beside", "measured", "ratio"], disable_numparse=True))
