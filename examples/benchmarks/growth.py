@@ -3,13 +3,14 @@
     python examples/benchmarks/growth.py [--out examples/figures/growth.png]
 
 A small network with random weights on random images. Processor time of one thread, each point the median of three, the
-sweep and its bare passes turn by turn; memory is the peak of a fresh process for each number of images.
+sweep and its bare passes turn by turn; memory is the peak of a fresh process for each number of images
+(Linux).
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ LADDERS = {
     "attacks": [1, 2, 4, 6],
     "pixels on a side": [16, 28, 56, 112],
 }
-MEMORY = [1024, 4096, 16384]
+MEMORY = [1024, 4096, 16384, 65536]
 
 
 def sides(size: dict[str, int]) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -86,7 +87,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.peak:
         sides({**START, "images": args.peak, "SNRs": 2})[0]()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        # Not resource.getrusage, whose peak begins with that of the parent.
+        print(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
         return
     figure = Figure(figsize=(15, 3.2), layout="constrained")
     *panels, memory = figure.subplots(1, len(LADDERS) + 1)
