@@ -83,15 +83,16 @@ def shrunk(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> 
     peak = size.amax(1, keepdim=True)
     share = size / peak  # its squares don't overflow
     ratio, power, held = room / share, share.square(), room.square()
-    scale = (wanted / power.sum(1)).sqrt_()
+    # Sums in double: in float32 their last digits depend on how many images are summed at once.
+    scale = (wanted / power.sum(1, dtype=torch.float64)).sqrt_()
     count = torch.zeros(len(size), dtype=torch.int64, device=size.device)
     for _ in range(_NEWTON):
         saturated = ratio <= scale[:, None].to(ratio.dtype)
         before, count = count, saturated.sum(1)
         if torch.equal(before, count):
             break
-        rest = wanted - held.masked_fill(~saturated, 0).sum(1)
-        scale = (rest / power.masked_fill(saturated, 0).sum(1)).sqrt_()
+        rest = wanted - held.masked_fill(~saturated, 0).sum(1, dtype=torch.float64)
+        scale = (rest / power.masked_fill(saturated, 0).sum(1, dtype=torch.float64)).sqrt_()
     else:
         scale[:] = math.nan
     scale = scale / peak[:, 0]

@@ -227,8 +227,8 @@ def project(
     scale, reached = scales(clean, direction, snr_db, bounds)
     if isinstance(snr_db, Tensor) and snr_db.ndim:
         disturbed = clean.new_empty((len(scale), *clean.shape))
-        for images, row in zip(disturbed, scale, strict=True):
-            images.copy_(apply(clean, direction, row, bounds))
+        for step, row in enumerate(scale):
+            disturbed[step] = apply(clean, direction, row, bounds)
         return disturbed, reached
     return apply(clean, direction, scale[0], bounds), reached[0]
 
