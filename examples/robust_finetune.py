@@ -5,6 +5,10 @@
     cnncomm-bench --model cifar10_resnet20.th --model resnet20_adversarial.safetensors \
         --arch examples/resnet20.py:resnet20 --data cifar10
 
+The models of the leaderboards were made so: from cifar10_resnet20.th with `--attack fgm --snr 30 --epochs 3` and with
+`--attack gaussian --snr 20 --epochs 2`; and from the ResNet-18 of finetune_resnet18.py on the flowers' training folder,
+with `--attack fgm --snr 35` and with `--attack gaussian --snr 20`, both with `--epochs 2 --batch-size 32 --lr 0.02`.
+
 The attack is any spec of `cnncomm-bench attacks`: an adversary makes it adversarial training (of one gradient step with
 fgm), a noise makes it training on noise. A JSON file beside the weights tells cnncomm-bench size and normalisation.
 """
