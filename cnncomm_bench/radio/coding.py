@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -39,7 +39,24 @@ class Uncoded:
         return (ratios > 0).byte()
 
 
-class Convolutional:
+class _OfSionna:
+    """A code whose encoder and decoder are Sionna's."""
+
+    def __init__(self, encoder: Any, decoder: Any) -> None:
+        self._encoder, self._decoder = encoder, decoder
+
+    def encode(self, bits: Tensor) -> Tensor:
+        """Bits of shape-(F, k) to coded bits of shape-(F, n)."""
+        coded: Tensor = self._encoder(bits.float())
+        return coded.byte()
+
+    def decode(self, ratios: Tensor) -> Tensor:
+        """The bits that the decoder settles on."""
+        decoded: Tensor = self._decoder(ratios)
+        return decoded.byte()
+
+
+class Convolutional(_OfSionna):
     """Convolutional code of rate 1/2, ended in the zero state, and Viterbi's decoder on soft values.
 
     Parameters
@@ -50,23 +67,14 @@ class Convolutional:
 
     def __init__(self, constraint_length: int = 7) -> None:
         conv = _sionna("conv")
-        self._encoder = conv.ConvEncoder(
+        encoder = conv.ConvEncoder(
             rate=0.5, constraint_length=constraint_length, terminate=True, precision="single", device="cpu"
         )
-        self._decoder = conv.ViterbiDecoder(encoder=self._encoder, method="soft_llr", precision="single", device="cpu")
-
-    def encode(self, bits: Tensor) -> Tensor:
-        """Bits of shape-(F, k) to shape-(F, 2 (k + constraint_length - 1))."""
-        coded: Tensor = self._encoder(bits.float())
-        return coded.byte()
-
-    def decode(self, ratios: Tensor) -> Tensor:
-        """The most likely path's bits."""
-        decoded: Tensor = self._decoder(ratios)
-        return decoded.byte()
+        decoder = conv.ViterbiDecoder(encoder=encoder, method="soft_llr", precision="single", device="cpu")
+        super().__init__(encoder, decoder)
 
 
-class Ldpc:
+class Ldpc(_OfSionna):
     """LDPC code of 5G (3GPP TS 38.212) of rate 1/2, decoded by 20 rounds of belief propagation.
 
     Parameters
@@ -79,18 +87,9 @@ class Ldpc:
         if length > LONGEST_LDPC:
             raise UsageError(f"a frame of {length} bits: ldpc takes at most {LONGEST_LDPC}, for example --frame 512")
         ldpc = _sionna("ldpc")
-        self._encoder = ldpc.LDPC5GEncoder(length, 2 * length, precision="single", device="cpu")
-        self._decoder = ldpc.LDPC5GDecoder(self._encoder, num_iter=20, precision="single", device="cpu")
-
-    def encode(self, bits: Tensor) -> Tensor:
-        """Bits of shape-(F, k) to shape-(F, 2 k)."""
-        coded: Tensor = self._encoder(bits.float())
-        return coded.byte()
-
-    def decode(self, ratios: Tensor) -> Tensor:
-        """The bits that the beliefs settle on."""
-        decoded: Tensor = self._decoder(ratios)
-        return decoded.byte()
+        encoder = ldpc.LDPC5GEncoder(length, 2 * length, precision="single", device="cpu")
+        decoder = ldpc.LDPC5GDecoder(encoder, num_iter=20, precision="single", device="cpu")
+        super().__init__(encoder, decoder)
 
 
 class Interleaved:
