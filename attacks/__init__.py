@@ -6,7 +6,38 @@
 if __name__ != "cnncomm_bench.attacks":
     raise ImportError(f"this package is cnncomm_bench.attacks; it cannot be imported as {__name__!r}")
 
-from .base import Adversary, Attack, Disturbed, Noise
-from .registry import available, parse
+from . import stable
+from .base import Adversary, Attack, Batch, DirectionNoise, Disturbed, Noise
+from .losses import column, slope
+from .minimum_norm import MinimumNorm
+from .query import Logits, checked, predict
+from .radius import AtRadius
+from .registry import LIBRARIES, available, parameters, parse
+from .stable import StableNoise
+from .tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
 
-__all__ = ["Adversary", "Attack", "Disturbed", "Noise", "available", "parse"]
+__all__ = [
+    "LIBRARIES",
+    "NYQUIST",
+    "Adversary",
+    "AtRadius",
+    "Attack",
+    "BandNoise",
+    "Batch",
+    "DirectionNoise",
+    "Disturbed",
+    "Logits",
+    "MinimumNorm",
+    "Noise",
+    "StableNoise",
+    "ToneNoise",
+    "available",
+    "checked",
+    "column",
+    "parameters",
+    "parse",
+    "predict",
+    "radial_frequencies",
+    "slope",
+    "stable",
+]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError
-from ..streams import Digests
-from .answers import checked
+from .._utils.errors import UsageError
+from ..snr import Digests
 from .base import Adversary, Batch
 from .losses import Loss, Slope, ball_points, column, dlr, log_odds, margins, nearest, slope, targeted_dlr, unit
+from .query import checked
 
 _MOMENTUM = 0.75  # weight of a new step; the rest is the last move
 _RISING = 0.75  # share of steps that must raise the loss, or else the step is halved

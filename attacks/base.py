@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError
-from ..streams import Digests, digests
-from .answers import Counted, Logits, predict
+from .._utils.errors import UsageError
+from ..snr import Digests, digests
+from .query import Counted, Logits, predict
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError
+from .._utils.errors import UsageError
 from .base import Batch
 from .losses import Slope, column, margins, nearest, slope, unit
-from .minimum import MinimumNorm
+from .minimum_norm import MinimumNorm
 
 _FINAL_GAMMA = 0.001
 _FINAL_STEP = 0.01

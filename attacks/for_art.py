@@ -24,9 +24,9 @@ from art.attacks.attack import EvasionAttack
 from art.estimators import BaseEstimator
 from torch import Tensor
 
-from ..errors import UsageError
-from .adapters.adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.budget_art import Array, Range, treatment, wrap
+from .._utils.errors import UsageError
+from .adapters.art_attacks import Array, Range, treatment, wrap
+from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
 from .base import Noise
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise

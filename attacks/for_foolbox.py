@@ -11,88 +11,24 @@ brought to [0, 1] by them.
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable
 from typing import Any, get_args
 
 import eagerpy as ep
 import foolbox.attacks
 import torch
 from foolbox.attacks.base import AttackWithDistance, FixedEpsilonAttack, MinimizationAttack, raise_if_kwargs
-from foolbox.devutils import atleast_kd, flatten
-from foolbox.distances import Distance
 from foolbox.models import Model
 from torch import Tensor
 
-from ..errors import UsageError
-from .adapters.adapting import at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.budget_foolbox import Range, T, subset, treatment, wrap
+from .._utils.errors import UsageError
+from .adapters.budget import at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.foolbox_attacks import Range, T, subset, treatment, wrap
+from .adapters.relative_l2 import RelativeL2, _snr_db
 from .base import Noise
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise
-
-
-def epsilons_of(snr_db: Iterable[float]) -> list[float]:
-    """Epsilons of SNRs: 10^(-SNR/20).
-
-    Parameters
-    ----------
-    snr_db : iterable of float
-
-    Returns
-    -------
-    list of float
-
-    Examples
-    --------
-    >>> epsilons_of([20, 40])
-    [0.1, 0.01]
-    """
-    return [10 ** (-float(db) / 20) for db in snr_db]
-
-
-class RelativeL2(Distance):  # type: ignore[misc]
-    """L2 norm of the noise over that of the image, both brought to [0, 1].
-
-    Parameters
-    ----------
-    low : float
-        Smallest pixel of the model's bounds, from which an image's norm is measured.
-    clips : bool
-        Whether `clip_perturbation` holds noise to epsilon; not where epsilon is on another ruler than the outcome.
-    """
-
-    def __init__(self, low: float = 0.0, clips: bool = True) -> None:
-        self.low, self.clips = low, clips
-
-    def __repr__(self) -> str:
-        return f"RelativeL2(low={self.low:g})"
-
-    def __call__(self, references: T, perturbed: T) -> T:
-        """Distance of each image, shape-(N,)."""
-        (x, y), restore = ep.astensors_(references, perturbed)
-        return restore(flatten(y - x).norms.l2(axis=-1) / self._norms(x))  # type: ignore[no-any-return]
-
-    def clip_perturbation(self, references: T, perturbed: T, epsilon: float) -> T:
-        """Shrink noise that exceeds epsilon to it, along its direction."""
-        if not self.clips:
-            return perturbed
-        (x, y), restore = ep.astensors_(references, perturbed)
-        norms = ep.maximum(flatten(y - x).norms.l2(axis=-1), 1e-30)
-        factor = atleast_kd(ep.minimum(1, epsilon * self._norms(x) / norms), x.ndim)
-        # The image itself where nothing is to be shrunk: x + (y - x) is y but for rounding.
-        return restore(ep.where(factor < 1, x + factor * (y - x), y))  # type: ignore[no-any-return]
-
-    def _norms(self, x: ep.Tensor) -> ep.Tensor:
-        return flatten(x - self.low).norms.l2(axis=-1)
-
-
-def _snr_db(epsilon: float) -> float:
-    if not epsilon >= 0:
-        raise UsageError(f"epsilon={epsilon!r}: expected 10^(-SNR/20), not negative")
-    return math.inf if epsilon == 0 else -20 * math.log10(epsilon)
 
 
 class _RandomNoise(FixedEpsilonAttack):  # type: ignore[misc]

@@ -17,9 +17,9 @@ import torchattacks
 from torch import Tensor, nn
 from torchattacks.attack import Attack
 
-from ..errors import UsageError
-from .adapters.adapting import Kind, at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.budget_torchattacks import treatment, wrap
+from .._utils.errors import UsageError
+from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.torchattacks_attacks import treatment, wrap
 from .base import Noise
 from .impulse import ImpulseNoise, Shape
 from .stable import StableNoise

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError
-from ..streams import Digests, generators
+from .._utils.errors import UsageError
+from ..snr import Digests, generators
 from .base import Batch, Disturbed, Noise
 
 Shape = Literal["point", "square", "triangle", "rhombus"]

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import clipping, snr
-from ..errors import ModelError, UsageError
-from ..streams import Digests, generators
-from .answers import checked
+from .. import snr
+from .._utils.errors import ModelError, UsageError
+from ..snr import Digests, clipping, generators
 from .base import Batch
+from .query import checked
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits, shape-(N, K), and labels, shape-(N,), to losses, shape-(N,); larger is further from the label."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError, nearest
-from ..streams import Digests
+from .._utils.errors import UsageError, nearest
+from ..snr import Digests
 from .base import Adversary, Batch, Disturbed
 from .gradient import FastGradientSign, ProjectedSign
 

@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from ..errors import UsageError, nearest
+from .._utils.errors import UsageError, nearest
 from .base import Attack
 
 GROUP = "cnncomm_bench.attacks"
@@ -94,7 +94,7 @@ def parse(spec: str | Attack) -> Attack:
     given = dict(_pairs(spec, rest))
     library, _, attack = name.partition(".")
     if attack and library in LIBRARIES:
-        from .adapters.foreign import from_spec
+        from .adapters.library import from_spec
 
         return from_spec(library, attack, given)
     cls, fixed = _find(name)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from ..errors import UsageError
-from ..streams import Digests, generators
+from .._utils.errors import UsageError
+from ..snr import Digests, generators
 from .base import Adversary, Batch
 from .losses import column, margins
 

@@ -18,9 +18,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-from ..errors import UsageError
-from ..snr import EULER_GAMMA
-from ..streams import Digests, generators
+from .._utils.errors import UsageError
+from ..snr import EULER_GAMMA, Digests, generators
 from .base import DirectionNoise
 
 Parametrisation = Literal["S0", "S1"]

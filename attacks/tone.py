@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
-from ..streams import Digests, generators
+from .._utils.errors import UsageError
+from ..snr import Digests, generators
 from .base import DirectionNoise
 
 NYQUIST = 0.5

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
-from .attacks.base import Attack, Batch, Noise
-from .attacks.registry import parse
-from .errors import UsageError
+from ._utils.errors import UsageError
+from .attacks import Attack, Batch, Noise, parse
 
 
 class AddNoiseAtSNR(nn.Module):

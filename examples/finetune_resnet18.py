@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnncomm_bench.data import Images, open_images
-from cnncomm_bench.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
+from cnncomm_bench.data.images import Images, open_images
+from cnncomm_bench.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 def augmented(images: np.ndarray, side: int, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,8 @@ from foolbox import PyTorchModel
 from foolbox.attacks import L2PGD, L2AdditiveGaussianNoiseAttack
 
 from cnncomm_bench import bundled
-from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise, epsilons_of  # <<<
+from cnncomm_bench.attacks.adapters.relative_l2 import epsilons_of  # <<<
+from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
 
 SNRS_DB = (30, 20, 10)
 

@@ -19,7 +19,7 @@ from efficientnet_lite0 import TAKES, imagenet_weights, lite0, save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnncomm_bench.data import open_images
+from cnncomm_bench.data.images import open_images
 
 
 @torch.no_grad()

@@ -23,9 +23,9 @@ import torch
 from safetensors.torch import save_file
 
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.data import open_images
-from cnncomm_bench.models import open_model
-from cnncomm_bench.training import at_snr, train
+from cnncomm_bench.data.images import open_images
+from cnncomm_bench.experiments.training import at_snr, train
+from cnncomm_bench.models.loading import open_model
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 
 from cnncomm_bench import bundled
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.answers import predict
+from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.bundled.network import SmallResNet
-from cnncomm_bench.training import at_snr, train
+from cnncomm_bench.experiments.training import at_snr, train
 
 RECIPES = {
     "standard": {},

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.attacks.apgd import _begin, _checkpoints
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.losses import dlr, log_odds, targeted_dlr
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench.attacks.query import predict
 
 
 def real(name: str, count: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:

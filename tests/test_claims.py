@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnncomm_bench.claims import Claim, judge, table, write
-from cnncomm_bench.score import add_worst, score
+from cnncomm_bench.results.claims.judging import Claim, judge, table, write
+from cnncomm_bench.results.scores import add_worst, score
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CLASSES = 10

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnncomm_bench import bandwidth, bundled, cli, evaluate
-from cnncomm_bench.correspond import correspond
-from cnncomm_bench.correspondence.families import pairs
-from cnncomm_bench.correspondence.likeness import order, overlay
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.link import Settings, simulate
-from cnncomm_bench.radio.counting import Rule
-from cnncomm_bench.radio.noise import Stable
-from cnncomm_bench.radio.special import SpecialCnn
-from cnncomm_bench.special import compare
+from cnncomm_bench import bundled, cli, evaluate
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench.experiments import bandwidth
+from cnncomm_bench.experiments.correspondence.families import pairs
+from cnncomm_bench.experiments.correspondence.likeness import order, overlay
+from cnncomm_bench.experiments.correspondence.pairing import correspond
+from cnncomm_bench.experiments.link.channel_noise import Stable
+from cnncomm_bench.experiments.link.counting import Rule
+from cnncomm_bench.experiments.link.simulation import Settings, simulate
+from cnncomm_bench.experiments.special.autoencoder import SpecialCnn
+from cnncomm_bench.experiments.special.comparison import compare
 
 NOISES = ["gaussian", "stable:alpha=1.5", "cauchy", "stable:alpha=0.5"]
 DB = np.arange(0, 55, 5.0)

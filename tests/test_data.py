@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncomm_bench.data import balanced_subset, check_labels, default_images, open_images
-from cnncomm_bench.errors import DataError, UsageError
-from cnncomm_bench.files import one_line, shown
-from cnncomm_bench.pictures import download
-from cnncomm_bench.pictures.classmap import permutation_warning, read_class_map
-from cnncomm_bench.pictures.decode import read_image
-from cnncomm_bench.pictures.download import Remote
-from cnncomm_bench.preprocessing import Preprocessing
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench._utils.errors import DataError, UsageError
+from cnncomm_bench._utils.files import one_line, shown
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
+from cnncomm_bench.data import download
+from cnncomm_bench.data.classmap import permutation_warning, read_class_map
+from cnncomm_bench.data.decode import read_image
+from cnncomm_bench.data.download import Remote
+from cnncomm_bench.data.images import balanced_subset, check_labels, default_images, open_images
+from cnncomm_bench.models.preprocessing import Preprocessing
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -392,17 +392,17 @@ def test_exif_rotation(tmp_path, orientation):
 
 
 def test_large_folders_are_resized_once(folder, cache, monkeypatch, pixels):
-    monkeypatch.setattr("cnncomm_bench.pictures.reading._WORTH_CACHING", 10)
+    monkeypatch.setattr("cnncomm_bench.data.reading._WORTH_CACHING", 10)
     (folder / "cedar" / "broken.png").write_bytes(b"no image")
     first = open_images(folder, size=6)
-    monkeypatch.setattr("cnncomm_bench.pictures.reading.read_image", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("cnncomm_bench.data.reading.read_image", lambda *_: pytest.fail("decoded again"))
     second = open_images(folder, size=6)
     assert (second.sha256, second.notes, second.name) == (first.sha256, first.notes, first.name)
     np.testing.assert_array_equal(first.labels, second.labels)
     next(cache.glob("images/*.npy")).write_bytes(b"half written")
     monkeypatch.undo()
     monkeypatch.setenv("CNNCOMM_BENCH_CACHE", str(cache))
-    monkeypatch.setattr("cnncomm_bench.pictures.reading._WORTH_CACHING", 10)
+    monkeypatch.setattr("cnncomm_bench.data.reading._WORTH_CACHING", 10)
     assert open_images(folder, size=6).sha256 == first.sha256
 
 

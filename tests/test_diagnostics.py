@@ -9,7 +9,8 @@ from torch import nn
 from cnncomm_bench import bundled
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.diagnostics import probe, warnings
+from cnncomm_bench.evaluation.gradient_probe import probe
+from cnncomm_bench.results.gradient_warnings import gradient_warnings as warnings
 
 GRID = torch.tensor([0.0, 20.0, 30.0], dtype=torch.float64)
 COLUMNS = ["model", "attack", "ruler", "seed", "snr_db", "image", "label", "prediction"]

@@ -2,10 +2,12 @@
 
 import pytest
 
-from cnncomm_bench import executors, request, summary
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.cost import passes
-from cnncomm_bench.estimate import estimate
+from cnncomm_bench.cli import tables as summary
+from cnncomm_bench.evaluation import executors
+from cnncomm_bench.evaluation import preparation as request
+from cnncomm_bench.evaluation.cost import passes
+from cnncomm_bench.evaluation.forecast import estimate
 
 ARGUMENTS = {
     "attacks": ["gaussian", "impulse-square", "fgm", "pgd:steps=4", "fmn:steps=6", "square-attack:queries=10"],

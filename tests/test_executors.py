@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from cnncomm_bench import cells as cells_module
-from cnncomm_bench import executors, harness, suites
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.executors import on_ray
-from cnncomm_bench.store import Store
-from cnncomm_bench.sweep import Failed, Job
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench.evaluation import cells as cells_module
+from cnncomm_bench.evaluation import entry_point as harness
+from cnncomm_bench.evaluation import executors
+from cnncomm_bench.evaluation.executors import on_ray
+from cnncomm_bench.evaluation.worker import Failed, Job
+from cnncomm_bench.results import suites
+from cnncomm_bench.results.writer import Store
 
 ATTACKS = ["gaussian", "cauchy", "pgd:steps=3"]
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.errors import UsageError
 
 GRID = torch.arange(0, 55, 5, dtype=torch.float64)
 

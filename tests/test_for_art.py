@@ -20,11 +20,11 @@ from art.summary_writer import SummaryWriter
 from torch import nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import BenchError, UsageError
 from cnncomm_bench.attacks import for_art, parse
-from cnncomm_bench.attacks.adapters.foreign import AsModule
+from cnncomm_bench.attacks.adapters.library import AsModule
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.for_art import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
-from cnncomm_bench.errors import BenchError, UsageError
 
 OURS = {
     "AlphaStableNoise": lambda classifier: AlphaStableNoise(classifier, snr_db=5.0),

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.errors import UsageError
 
 foolbox = pytest.importorskip("foolbox")
 
@@ -21,13 +21,8 @@ from foolbox.attacks.base import MinimizationAttack  # noqa: E402
 from foolbox.criteria import Misclassification, TargetedMisclassification  # noqa: E402
 
 from cnncomm_bench.attacks import for_foolbox  # noqa: E402
-from cnncomm_bench.attacks.for_foolbox import (  # noqa: E402
-    AlphaStableNoise,
-    FixedSNR,
-    RelativeL2,
-    ShapedImpulseNoise,
-    epsilons_of,
-)
+from cnncomm_bench.attacks.adapters.relative_l2 import RelativeL2, epsilons_of
+from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
 
 OURS = {
     "AlphaStableNoise": lambda: AlphaStableNoise(alpha=2.0),
@@ -281,7 +276,7 @@ def test_wrong_specs(spec: str, says: str) -> None:
 
 
 def test_without_foolbox_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cnncomm_bench.attacks.adapters.budget_foolbox")
+    monkeypatch.delitem(sys.modules, "cnncomm_bench.attacks.adapters.foolbox_attacks")
     monkeypatch.setitem(sys.modules, "foolbox", None)
     with pytest.raises(UsageError, match=r"pip install 'cnncomm-bench\[foolbox\]'"):
         parse("foolbox.L2PGD")

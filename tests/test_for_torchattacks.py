@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch, Noise
-from cnncomm_bench.errors import UsageError
 
 torchattacks = pytest.importorskip("torchattacks")
 
 from cnncomm_bench.attacks import for_torchattacks  # noqa: E402
-from cnncomm_bench.attacks.adapters import budget_torchattacks  # noqa: E402
+from cnncomm_bench.attacks.adapters import torchattacks_attacks as budget_torchattacks  # noqa: E402
 from cnncomm_bench.attacks.for_torchattacks import AlphaStableNoise, FixedSNR, ShapedImpulseNoise  # noqa: E402
 
 OURS = {

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import ModelError, UsageError
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.losses import nearest, slope
-from cnncomm_bench.errors import ModelError, UsageError
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench.attacks.query import predict
 
 SPECS = ["fgsm", "fgm", "pgd:steps=8", "pgd-linf:steps=8"]
 GRID = torch.arange(0, 55, 10, dtype=torch.float64)

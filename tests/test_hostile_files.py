@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from cnncomm_bench.data import open_images
-from cnncomm_bench.errors import BenchError, DataError, ModelError
-from cnncomm_bench.models import open_model
-from cnncomm_bench.pictures.decode import UnreadableImage, read_image
-from cnncomm_bench.pictures.download import extract
+from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
+from cnncomm_bench.data.decode import UnreadableImage, read_image
+from cnncomm_bench.data.download import extract
+from cnncomm_bench.data.images import open_images
+from cnncomm_bench.models.loading import open_model
 
 NET = """
 from torch import nn

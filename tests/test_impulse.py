@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from cnncomm_bench import snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.impulse import SHAPES, default_size, footprint
-from cnncomm_bench.errors import UsageError
 
 GRID = torch.arange(0, 45, 5.0)
 

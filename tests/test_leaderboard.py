@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from cnncomm_bench import cli, evaluate, leaderboard
-from cnncomm_bench.board import entry as leaderboard_entry
-from cnncomm_bench.board.add import entries_of, portable
-from cnncomm_bench.board.page import html, markdown
-from cnncomm_bench.board.rank import boards, difference, rank
-from cnncomm_bench.board.verify import verify
-from cnncomm_bench.errors import DataError, RunFolderError, UsageError
+from cnncomm_bench import cli, evaluate
+from cnncomm_bench._utils.errors import DataError, RunFolderError, UsageError
+from cnncomm_bench.cli.main import cli as commands
+from cnncomm_bench.evaluation.rerun import verify
+from cnncomm_bench.report import leaderboard
+from cnncomm_bench.report.leaderboard import entry as leaderboard_entry
+from cnncomm_bench.report.leaderboard.folder import entries
+from cnncomm_bench.report.leaderboard.from_run import entries_of, portable
+from cnncomm_bench.report.leaderboard.ranking import boards, difference, rank
+from cnncomm_bench.report.leaderboard.tables import html, markdown
 
 HISTORIC = Path(__file__).parent / "historic"
 LEADERBOARDS = Path(__file__).parents[1] / "leaderboards"
@@ -52,7 +55,7 @@ def folder(tmp_path_factory):
     arguments = ["--samples", "60", "--snr", "0,20,40", "--out", str(place / "run")]
     for attack in ("gaussian", "impulse-point", "pgd:steps=3"):
         arguments += ["--attack", attack]
-    cli.cli.main(arguments, standalone_mode=False)
+    commands.main(arguments, standalone_mode=False)
     leaderboard.add(place / "run", place / "boards")
     leaderboard.render(place / "boards")
     return place / "boards"
@@ -395,5 +398,5 @@ def test_mistakes_are_told_in_one_line(capsys, tmp_path):
 @pytest.mark.skipif(not LEADERBOARDS.is_dir(), reason="only the repository holds leaderboards")
 def test_the_projects_own_leaderboards_match():
     assert leaderboard.check(LEADERBOARDS) == []
-    for entry in leaderboard.entries(LEADERBOARDS).values():
+    for entry in entries(LEADERBOARDS).values():
         assert not re.search(r"(^|[\s=])[/~]", entry.command)

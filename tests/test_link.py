@@ -10,16 +10,16 @@ import torch
 from scipy.stats import binom, levy_stable, norm
 
 from cnncomm_bench import cli
-from cnncomm_bench.errors import RunFolderError, UsageError
-from cnncomm_bench.link import FULL, Settings, open_link, simulate
-from cnncomm_bench.radio import coding, frames, modulation, receiver
-from cnncomm_bench.radio.chain import Chain, Streams
-from cnncomm_bench.radio.channel import Channel, Received
-from cnncomm_bench.radio.counting import Rule, Tally, exact
-from cnncomm_bench.radio.noise import Burst, Stable, Tone, jammer
-from cnncomm_bench.radio.ordering import alpha_order, complete
-from cnncomm_bench.radio.settings import Curve
-from cnncomm_bench.radio.summary import reaches
+from cnncomm_bench._utils.errors import RunFolderError, UsageError
+from cnncomm_bench.experiments.link import coding, frames, modulation, receiver
+from cnncomm_bench.experiments.link.chain import Chain, Streams
+from cnncomm_bench.experiments.link.channel import Channel, Received
+from cnncomm_bench.experiments.link.channel_noise import Burst, Stable, Tone, jammer
+from cnncomm_bench.experiments.link.counting import Rule, Tally, exact
+from cnncomm_bench.experiments.link.link_settings import Curve
+from cnncomm_bench.experiments.link.link_summary import reaches
+from cnncomm_bench.experiments.link.ordering import alpha_order, complete
+from cnncomm_bench.experiments.link.simulation import FULL, Settings, open_link, simulate
 
 CONFIDENCE = 1 - 1e-4  # of all comparisons of one test together: it fails by chance once in 10,000 seeds
 

@@ -8,13 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncomm_bench import Run, bundled, cli, evaluate, memory, store
+from cnncomm_bench import Run, bundled, cli, evaluate
+from cnncomm_bench._utils import memory
+from cnncomm_bench._utils.errors import DataError, ModelError
 from cnncomm_bench.attacks.base import Disturbed, Noise
 from cnncomm_bench.attacks.gradient import FastGradient
-from cnncomm_bench.data import open_images
-from cnncomm_bench.errors import DataError, ModelError
-from cnncomm_bench.leaderboard import add
-from cnncomm_bench.pictures import room
+from cnncomm_bench.data import buffer as room
+from cnncomm_bench.data.images import open_images
+from cnncomm_bench.report.leaderboard.folder import add
+from cnncomm_bench.results import writer as store
 
 ATTACKS = ["gaussian", "fgsm"]
 

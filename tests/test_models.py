@@ -12,12 +12,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from cnncomm_bench.checkpoints.architectures import find, from_file_name
-from cnncomm_bench.errors import ModelError, UsageError
-from cnncomm_bench.files import sha256_of
-from cnncomm_bench.models import Model, open_model
-from cnncomm_bench.preprocessing import IMAGENET_MEAN, IMAGENET_STD, numbers, overridden
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench._utils.errors import ModelError, UsageError
+from cnncomm_bench._utils.files import sha256_of
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
+from cnncomm_bench.models.architectures import find, from_file_name
+from cnncomm_bench.models.loading import open_model
+from cnncomm_bench.models.model import Model
+from cnncomm_bench.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, numbers, overridden
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnncomm_bench import bundled, evaluate, projection
+from cnncomm_bench import bundled, evaluate
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.attacks.projection import seen_along
+from cnncomm_bench.attacks.boundary import seen_along
+from cnncomm_bench.results import flat_boundary as projection
 
 GRID = torch.arange(0, 55, 5, dtype=torch.float64)
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from cnncomm_bench import Run, evaluate, snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.request import choose_suite
+from cnncomm_bench.evaluation.preparation import choose_suite
 
 GRID = torch.tensor([20.0])
 

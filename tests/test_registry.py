@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from cnncomm_bench import attacks
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import registry
 from cnncomm_bench.attacks.stable import StableNoise
-from cnncomm_bench.errors import UsageError
 
 
 @pytest.mark.parametrize("name", attacks.available())

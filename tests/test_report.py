@@ -12,17 +12,19 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncomm_bench import report, snr, suites
+from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.data import Images
-from cnncomm_bench.derived import derive
-from cnncomm_bench.harness import execute
-from cnncomm_bench.models import Model
-from cnncomm_bench.pages import captions, chart, gallery, sections
-from cnncomm_bench.pages.classwise import by_class
-from cnncomm_bench.preprocessing import Preprocessing
-from cnncomm_bench.run import Run
-from cnncomm_bench.statistics.tally import Tally
+from cnncomm_bench.data.images import Images
+from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.models.model import Model
+from cnncomm_bench.models.preprocessing import Preprocessing
+from cnncomm_bench.report import captions, chart, gallery, sections
+from cnncomm_bench.report import document as report
+from cnncomm_bench.report.classwise import by_class
+from cnncomm_bench.report.outputs import derive
+from cnncomm_bench.results import suites
+from cnncomm_bench.results.run import Run
+from cnncomm_bench.results.statistics.counts import Tally
 
 HOSTILE = '</script><script>alert("x")</script>|`'
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnncomm_bench import bundled, suites
+from cnncomm_bench import bundled
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.data import Images
-from cnncomm_bench.harness import execute
-from cnncomm_bench.models import open_model
+from cnncomm_bench.data.images import Images
+from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.models.loading import open_model
+from cnncomm_bench.results import suites
 
 HOSTILE = '<b onclick=alert(1)>"&</script>'
 FLAGS = (

@@ -14,10 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from cnncomm_bench import Run, cli, harness, plots, store, suites, sweep
-from cnncomm_bench import cells as cells_module
-from cnncomm_bench.errors import BenchError, RunFolderError
-from cnncomm_bench.folder import PREDICTIONS
+from cnncomm_bench import Run, cli
+from cnncomm_bench._utils.errors import BenchError, RunFolderError
+from cnncomm_bench.evaluation import cells as cells_module
+from cnncomm_bench.evaluation import entry_point as harness
+from cnncomm_bench.evaluation import worker as sweep
+from cnncomm_bench.report import plots
+from cnncomm_bench.results import suites
+from cnncomm_bench.results import writer as store
+from cnncomm_bench.results.reader import PREDICTIONS
 
 pytestmark = pytest.mark.usefixtures("small")
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from cnncomm_bench import bundled, evaluate
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.cells import Cell
-from cnncomm_bench.pixels import Pixels
-from cnncomm_bench.streams import digests
-from cnncomm_bench.sweep import Job, Sweep
+from cnncomm_bench.data.dataset import Pixels
+from cnncomm_bench.evaluation.cells import Cell
+from cnncomm_bench.evaluation.worker import Job, Sweep
+from cnncomm_bench.snr.streams import digests
 
 COUNT = 24
 GRID = (5.0, 25.0)

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
-from cnncomm_bench.score import (
+from cnncomm_bench.results.scores import (
     CURVE_COLUMNS,
     GAIN_COLUMNS,
     THRESHOLD_COLUMNS,
@@ -18,7 +18,7 @@ from cnncomm_bench.score import (
     leaderboard_score,
     score,
 )
-from cnncomm_bench.statistics.decibels import as_text, format_db, format_gain, parse_db
+from cnncomm_bench.results.statistics.decibels import as_text, format_db, format_gain, parse_db
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CLASSES = 10

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled
-from cnncomm_bench.cli import main
-from cnncomm_bench.errors import BenchError, DataError, ModelError
-from cnncomm_bench.section5 import carriers, features, rates, samples
-from cnncomm_bench.section5.setting import Setting
-from cnncomm_bench.section5.spectrum import agreement, density, means
-from cnncomm_bench.training import train
+from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
+from cnncomm_bench.cli.main import main
+from cnncomm_bench.experiments.section5 import carriers, features, rates, samples
+from cnncomm_bench.experiments.section5.setting import Setting
+from cnncomm_bench.experiments.section5.spectrum import agreement, density, means
+from cnncomm_bench.experiments.training import train
 
 CLASSES, SIDE = 5, 8
 

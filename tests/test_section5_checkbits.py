@@ -8,15 +8,15 @@ import torch
 from scipy.stats import mannwhitneyu
 from torch import nn
 
+from cnncomm_bench._utils.errors import DataError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.errors import DataError
-from cnncomm_bench.section5 import checkbits
-from cnncomm_bench.section5.detection import Received, alarm_level, auc, roc
-from cnncomm_bench.section5.setting import Setting
-from cnncomm_bench.section5.transmission import NOISES, measure
-from cnncomm_bench.section5.trial import ADAPTIVE, ITSELF, LOW, TWIN, UNAWARE, gains_table
-from cnncomm_bench.section5.twostream import Guessing, LowResolution, TwoStreams
-from cnncomm_bench.training import at_snr
+from cnncomm_bench.experiments.section5 import checkbits
+from cnncomm_bench.experiments.section5.detection import Received, alarm_level, auc, roc
+from cnncomm_bench.experiments.section5.reception import NOISES, measure
+from cnncomm_bench.experiments.section5.setting import Setting
+from cnncomm_bench.experiments.section5.trial import ADAPTIVE, ITSELF, LOW, TWIN, UNAWARE, gains_table
+from cnncomm_bench.experiments.section5.twostream import Guessing, LowResolution, TwoStreams
+from cnncomm_bench.experiments.training import at_snr
 
 CLASSES, SIDE = 4, 12
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnncomm_bench.attacks.answers import predict
-from cnncomm_bench.errors import BenchError, DataError, ModelError, UsageError
-from cnncomm_bench.section5 import patches, tradeoff
-from cnncomm_bench.section5.association import Ladder, association, slope
-from cnncomm_bench.section5.setting import Setting
+from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, UsageError
+from cnncomm_bench.attacks.query import predict
+from cnncomm_bench.experiments.section5 import patches, tradeoff
+from cnncomm_bench.experiments.section5.association import Ladder, association, slope
+from cnncomm_bench.experiments.section5.setting import Setting
 
 CLASSES, SIDE = 4, 12
 
@@ -152,7 +152,7 @@ def test_the_ladder_is_measured_and_its_control_is_null(ladder):
 
 def test_unknown_network_is_named(ladder):
     tally_of = tradeoff._predictions(ladder[0], ladder[1], tradeoff.train_networks(ladder[0], ladder[1])[:1])
-    from cnncomm_bench.statistics.tally import Tally
+    from cnncomm_bench.results.statistics.counts import Tally
 
     with pytest.raises(ValueError, match="absent did not run under gaussian"):
         Ladder.of(Tally(tally_of, classes=CLASSES), [["no noise #0", "absent"]], "gaussian", {})

@@ -10,6 +10,7 @@ from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.stable import geometric_power
+from cnncomm_bench.snr import projection
 
 GRID = torch.arange(0, 55, 5.0)
 
@@ -64,7 +65,8 @@ def test_project_is_exact_or_says_saturated(seed, shape, dtype, target, alpha):
     most = 10 * torch.log10(clean.square().flatten(1).sum(1) / room)
     assert torch.equal(reached, most <= target) or (most - target).abs().min() < 1e-6
     saturated = torch.where(direction > 0, 1.0, 0.0).to(dtype)
-    assert torch.allclose(disturbed[~reached], saturated[~reached])
+    # s |n| is rounded once more than the pixel it saturates.
+    assert torch.allclose(disturbed[~reached], saturated[~reached], atol=torch.finfo(dtype).eps)
 
 
 def test_targets_per_image(pictures):
@@ -81,7 +83,7 @@ def test_targets_per_image(pictures):
 def test_batch_and_chunks_do_not_matter(pictures, monkeypatch):
     direction = heavy(pictures.shape, 1.0)
     whole, _ = snr.scales(pictures, direction, GRID)
-    monkeypatch.setattr(snr, "_CHUNK", 1)
+    monkeypatch.setattr(projection, "_CHUNK", 1)
     one_by_one, _ = snr.scales(pictures, direction, GRID)
     assert torch.equal(whole, one_by_one)
 

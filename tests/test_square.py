@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.attacks.square import _pattern
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.torchvision_compat import import_torchvision
 
 
 def test_as_strong_as_torchattacks_at_a_radius():

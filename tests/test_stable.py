@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy import stats
 
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.stable import AlphaStable, geometric_power, transform
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.streams import digests
+from cnncomm_bench.snr.streams import digests
 
 COUNT = 200_000
 

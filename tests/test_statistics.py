@@ -11,8 +11,8 @@ from scipy.special import expit, ndtr, ndtri
 from scipy.stats import binom, binomtest, skewnorm
 from sklearn.isotonic import IsotonicRegression
 
-from cnncomm_bench.statistics.information import capacity, information_rate
-from cnncomm_bench.statistics.intervals import (
+from cnncomm_bench.results.statistics.information import capacity, information_rate
+from cnncomm_bench.results.statistics.intervals import (
     effective_trials,
     holm,
     mcnemar,
@@ -21,7 +21,7 @@ from cnncomm_bench.statistics.intervals import (
     resample,
     wilson,
 )
-from cnncomm_bench.statistics.thresholds import Crossing, crossing, difference, estimate, isotonic
+from cnncomm_bench.results.statistics.thresholds import Crossing, crossing, difference, estimate, isotonic
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CHANCE = 0.1

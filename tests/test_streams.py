@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.streams import digests, generators
+from cnncomm_bench.snr.streams import digests, generators
 
 RANDOM = ["stable:alpha=1.5", "levy", "gaussian:channels=shared", "impulse-point", "impulse-triangle", "pgd:restarts=2"]
 

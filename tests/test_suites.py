@@ -1,7 +1,7 @@
 import pytest
 
-from cnncomm_bench import suites
-from cnncomm_bench.errors import UsageError
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench.results import suites
 
 
 @pytest.mark.parametrize("name", suites.names())

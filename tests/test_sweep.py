@@ -5,10 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from cnncomm_bench import Run, evaluate, harness, store, streams, suites, sweep
+from cnncomm_bench import Run, evaluate
+from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch, Disturbed, Noise
-from cnncomm_bench.errors import DataError, ModelError, RunFolderError, UsageError
+from cnncomm_bench.evaluation import entry_point as harness
+from cnncomm_bench.evaluation import worker as sweep
+from cnncomm_bench.results import suites
+from cnncomm_bench.results import writer as store
+from cnncomm_bench.snr import streams
 
 ATTACKS = ["gaussian", "cauchy", "impulse-square", "fgsm", "pgd:steps=3"]
 COLUMNS = ["model", "attack", "ruler", "seed", "snr_db", "image", "label", "prediction", "realised_snr_db", "reached"]

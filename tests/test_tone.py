@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from cnncomm_bench import snr
+from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.tone import BandNoise, ToneNoise, radial_frequencies
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.streams import digests
+from cnncomm_bench.snr.streams import digests
 
 SPECS = ["tone:u=0.25,v=0", "tone:u=0.1,v=-0.3", "tone:u=0.5,v=0.5", "band:low=0,high=0.1", "band:low=0.2,high=0.35"]
 

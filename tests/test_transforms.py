@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cnncomm_bench import snr
+from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks.impulse import ImpulseNoise
 from cnncomm_bench.attacks.stable import StableNoise
-from cnncomm_bench.errors import UsageError
-from cnncomm_bench.torchvision_compat import import_torchvision
 from cnncomm_bench.transforms import AddNoiseAtSNR
 
 

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from cnncomm_bench import Run, evaluate, leaderboard
-from cnncomm_bench.board.entry import read
-from cnncomm_bench.derived import derive
-from cnncomm_bench.errors import RunFolderError
+from cnncomm_bench import Run, evaluate
+from cnncomm_bench._utils.errors import RunFolderError
+from cnncomm_bench.report import leaderboard
+from cnncomm_bench.report.leaderboard.entry import read
+from cnncomm_bench.report.outputs import derive
 
 _DANGEROUS = (
     "pickle.find_class",

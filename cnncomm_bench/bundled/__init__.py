@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageError, nearest
+from .._utils.errors import UsageError, nearest
 from .network import SmallResNet
+
+__all__ = ["MODELS", "SmallResNet", "images", "load", "path", "training_images"]
 
 FOLDER = Path(__file__).parent
 MODELS = ("standard", "adversarial", "gaussian", "stable")

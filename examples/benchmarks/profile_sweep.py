@@ -21,10 +21,12 @@ import torch
 from speed import BATCH, GRID, NOISES
 from tabulate import tabulate
 
-from cnncomm_bench import evaluate, snr, store, sweep
+from cnncomm_bench import evaluate, snr
 from cnncomm_bench.attacks import impulse, stable
-from cnncomm_bench.data import open_images
-from cnncomm_bench.models import open_model
+from cnncomm_bench.data.images import open_images
+from cnncomm_bench.evaluation import worker as sweep
+from cnncomm_bench.models.loading import open_model
+from cnncomm_bench.results import writer as store
 
 STAGES: list[tuple[str, Any, str]] = [
     ("drawing alpha-stable noise", stable.StableNoise, "draw"),

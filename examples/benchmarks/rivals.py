@@ -11,7 +11,7 @@ import scipy.stats
 import torch
 from foolbox.external.clipping_aware_rescaling import l2_clipping_aware_rescaling
 
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 
 models = import_torchvision().models
 import torchattacks  # noqa: E402

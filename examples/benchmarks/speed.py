@@ -26,11 +26,11 @@ from cnncomm_bench import evaluate, snr
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
 from cnncomm_bench.attacks.stable import AlphaStable
-from cnncomm_bench.data import open_images
-from cnncomm_bench.derived import derive
-from cnncomm_bench.models import open_model
-from cnncomm_bench.run import Run
-from cnncomm_bench.streams import digests
+from cnncomm_bench.data.images import open_images
+from cnncomm_bench.models.loading import open_model
+from cnncomm_bench.report.outputs import derive
+from cnncomm_bench.results.run import Run
+from cnncomm_bench.snr.streams import digests
 
 NOISES = ["gaussian", "stable:alpha=1.5", "cauchy", "salt-pepper", "impulse-square"]
 GRID = list(range(5, 55, 5))

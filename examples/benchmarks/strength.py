@@ -12,10 +12,10 @@ import torch
 from tabulate import tabulate
 
 from cnncomm_bench import bundled, snr
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.answers import predict
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.torchvision_compat import import_torchvision
+from cnncomm_bench.attacks.query import predict
 
 import_torchvision()
 import torchattacks  # noqa: E402

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cnncomm_bench.attacks.base import DirectionNoise
-from cnncomm_bench.streams import Digests, generators
+from cnncomm_bench.snr.streams import Digests, generators
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""What torchattacks' own attacks know of sizes, and how each gets the SNR as its budget, see `adapting`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torchattacks
+from torch import Tensor, nn
+from torchattacks.attack import Attack
+
+from .budget import Foreign, Kind, Size, signature
+
+_L2 = ("PGDL2", "PGDRSL2")
+_MINIMUM = ("CW", "DeepFool", "EADEN", "EADL1", "FAB", "SparseFool")
+_BY_NORM = {"L2": 2.0, "Linf": float("inf"), "L1": 1.0}
+_NO_ATTACKS = ("VANILA", "MultiAttack", "LGV")
+_PER_IMAGE = ("PGDL2", "PGDRSL2")
+_SIZE_NAMES = ("eps", "max_epsilon")
+
+
+def attack_classes() -> dict[str, type]:
+    """Attacks that a spec string may name."""
+    names = (name for name in torchattacks.__all__ if name not in _NO_ATTACKS)
+    return {name: getattr(torchattacks, name) for name in names}
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Parameters of an attack as the harness calls it, see `foreign.from_spec`."""
+    known = signature(cls)
+    return {**known, **({"norm": "L2"} if "norm" in known else {})}
+
+
+def treatment(cls: type, parameters: dict[str, Any]) -> tuple[Kind, float | None]:
+    """How an attack gets the SNR as budget, and the p of the norm that its size is measured in."""
+    names = [base.__name__ for base in cls.__mro__]
+    sized = any(name in parameters for name in _SIZE_NAMES)
+    order = 2.0 if any(name in _L2 for name in names) else _BY_NORM.get(str(parameters.get("norm", "Linf")))
+    if any(name in _MINIMUM for name in names):
+        return "minimum", order if sized else None
+    if sized and order == 2:
+        return "budget", order
+    return "rescaled", order if sized else None
+
+
+def build(cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int) -> Foreign:
+    """Put an attack of torchattacks on a model, for the harness."""
+    if "n_classes" in parameters:
+        parameters = {**parameters, "n_classes": classes}
+    return wrap(cls(model, **parameters))
+
+
+def wrap(attack: Attack) -> Foreign:
+    """Say how our ruler sees an attack of torchattacks."""
+    kind, order = treatment(type(attack), vars(attack))
+
+    def run(images: Tensor, labels: Tensor | None, size: Size | None) -> Tensor:
+        with _sized(attack, size):
+            found: Tensor = attack(images, labels)
+        return found.detach()
+
+    most = attack.batch_max // attack.noise_batch_size if hasattr(attack, "batch_max") else None
+    return Foreign(run, kind, order, each=type(attack).__name__ in _PER_IMAGE, most=most)
+
+
+@contextmanager
+def _sized(attack: Attack, size: Size | None) -> Iterator[None]:
+    """Give an attack and those it is made of another size, their step sizes in proportion."""
+    before: list[tuple[Attack, str, Any]] = []
+    parts = {id(part): part for part in (attack, *attack._attacks.values())} if size is not None else {}
+    try:
+        for part in parts.values():
+            for name in (name for name in _SIZE_NAMES if hasattr(part, name)):
+                own, stride = getattr(part, name), getattr(part, "alpha", None)
+                before += [(part, name, own), *([(part, "alpha", stride)] if stride is not None else [])]
+                setattr(part, name, size)
+                if stride is not None and own:
+                    part.alpha = size * (stride / own)
+        yield
+    finally:
+        for part, name, value in before:
+            setattr(part, name, value)

@@ -1,0 +1,1 @@
+"""What every package uses: errors, atomic files, memory, devices, torchvision's operators."""

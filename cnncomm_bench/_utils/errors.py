@@ -1,0 +1,77 @@
+"""Errors meant for the person at the keyboard: one line that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """The run cannot continue; the message says what was wrong, what was expected, and what to pass instead.
+
+    The command line prints the message as one line, names the option behind `arguments`, and exits with `exit_code`.
+
+    Parameters
+    ----------
+    message : str
+        Without the names of command-line options.
+    *arguments : str
+        Parameters of the library that can be changed to mend it, such as ``"out"``.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *arguments: str) -> None:
+        super().__init__(message)
+        self.arguments = arguments
+
+    def __reduce__(self) -> tuple[type[BenchError], tuple[str, ...]]:
+        return type(self), (str(self), *self.arguments)
+
+
+class UsageError(BenchError, ValueError):
+    """What was asked for makes no sense as written: a wrong option, spec string or argument."""
+
+    exit_code = 2
+
+
+class ModelError(BenchError):
+    """A model cannot be opened, does not fit its weights, or answers with something else than logits."""
+
+
+class DataError(BenchError):
+    """Images or labels cannot be opened, or do not fit the model."""
+
+
+class RunFolderError(BenchError):
+    """A run's folder holds something else than what was asked to be written or read there."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a run; the message says what is stored."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Name the known words, and the one most like `word`.
+
+    Parameters
+    ----------
+    word : str
+        What was typed.
+    known : iterable of str
+        What exists.
+
+    Returns
+    -------
+    str
+        `"did you mean 'pgd'? There are: fgm, fgsm, pgd"`, for the end of a message.
+
+    Examples
+    --------
+    >>> nearest("pdg", ["fgsm", "pgd"])
+    "did you mean 'pgd'? There are: fgsm, pgd"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}{'There' if hint else 'there'} are: {', '.join(names)}"

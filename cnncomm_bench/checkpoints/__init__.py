@@ -1,1 +1,0 @@
-"""What `models` is made of: containers, architectures, hubs, and the pass that finds what a network takes."""

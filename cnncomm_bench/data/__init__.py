@@ -1,0 +1,19 @@
+"""Open any labelled images as arrays of pixels; nothing in a file is executed."""
+
+from .array_like import Frames, chunks
+from .classmap import permutation_warning
+from .dataset import Indices, Pixels
+from .images import Images, balanced_subset, check_labels, default_images, open_images
+
+__all__ = [
+    "Frames",
+    "Images",
+    "Indices",
+    "Pixels",
+    "balanced_subset",
+    "check_labels",
+    "chunks",
+    "default_images",
+    "open_images",
+    "permutation_warning",
+]

@@ -1,0 +1,181 @@
+"""Images that come as arrays: .npz files, opened without unpickling and with bombs refused."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from .._utils.errors import DataError
+from .._utils.files import listed, one_line, shown
+from .buffer import filled, read_into, room
+
+_IMAGE_KEYS = ("x", "images", "x_test", "test_images", "data", "image", "arr_0")
+_LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "arr_1")
+BOMB = 2**30
+"""Bytes; more than that, and 200 times more than its file, is what no data set unpacks to."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images in memory.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape-(N, C, H, W)
+    labels : ndarray of int64, shape-(N,), or None
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def read_npz(path: Path) -> Arrays:
+    """Read images ``x`` and labels ``y`` (other usual names are found too) from an .npz file.
+
+    Parameters
+    ----------
+    path : Path
+        ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
+
+    Returns
+    -------
+    Arrays
+
+    Raises
+    ------
+    DataError
+        It is damaged, pickled, a zip bomb, or holds something else than images.
+    """
+    name = shown(path.name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > max(BOMB, 200 * path.stat().st_size):
+            raise DataError(
+                f"{name} would unpack {path.stat().st_size} bytes to {unpacked}: that is a zip bomb; it was not opened"
+            )
+        with np.load(path, allow_pickle=False) as content:
+            lower = {key.lower(): key for key in content.files}
+            images_key = next((lower[key] for key in _IMAGE_KEYS if key in lower), None)
+            labels_key = next((lower[key] for key in _LABEL_KEYS if key in lower), None)
+            if images_key is None:
+                raise DataError(
+                    f"{name} holds {listed(list(content.files), 8) or 'nothing'}, no array x of images: "
+                    "save it as np.savez(FILE, x=images, y=labels)"
+                )
+            images = _read_member(content.zip, images_key)
+            labels = None if labels_key is None else content[labels_key]
+    except DataError:
+        raise
+    except Exception as error:  # zip, zlib and numpy each raise their own on damage
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise DataError(
+                f"{name} holds pickled objects, which can run code: refused. Save plain numeric arrays "
+                "(np.savez(FILE, x=images, y=labels))"
+            ) from error
+        raise DataError(f"{name} is no intact .npz file ({one_line(error)}): fetch or save it again") from error
+    pixels = as_pixels(images, name)
+    return Arrays(pixels, None if labels is None else as_labels(labels, len(pixels), name))
+
+
+def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    """Read an array of an .npz file as numpy does, but into room that need not be memory."""
+    name = key if key in archive.namelist() else f"{key}.npy"
+    with archive.open(name) as file:
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran_order, dtype = header[np.lib.format.read_magic(file)](file)
+        if dtype.hasobject:
+            raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
+        if prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
+            raise ValueError("an array claims to be larger than its file")
+        flat = room((prod(shape),), dtype)
+        if read_into(file, flat.view(np.uint8)) < flat.nbytes:
+            raise EOFError("an array is cut off")
+    return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
+
+
+def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
+    """Bring images to uint8, shape-(N, C, H, W).
+
+    Parameters
+    ----------
+    images : ndarray
+        Integers in 0..255 or floats in [0, 1]; grey without a channel axis, or channels first or last.
+    name : str
+        Of the data set, for messages.
+
+    Returns
+    -------
+    ndarray of uint8, shape-(N, C, H, W), contiguous
+
+    Raises
+    ------
+    DataError
+        The shape or the values are no images.
+    """
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataError(f"{name}: x has shape {images.shape}, expected (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    elif images.shape[1] not in (1, 3) or images.shape[3] in (1, 3):
+        raise DataError(
+            f"{name}: x has shape {images.shape}, in which 1 or 3 channels cannot be told: use (N, H, W, 3)"
+        )
+    if max(images.shape[2:]) > 4096:
+        raise DataError(f"{name}: images of {images.shape[2]} x {images.shape[3]} pixels, expected at most 4096 x 4096")
+    if images.dtype == np.uint8:
+        return images if images.flags.c_contiguous else filled(images, images.shape)
+    if images.dtype.kind not in "iuf":
+        raise DataError(f"{name}: x is {images.dtype}, expected uint8, or floats in [0, 1]")
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.kind in "iu":
+        if low < 0 or high > 255:
+            raise DataError(f"{name}: x has values from {low:g} to {high:g}, expected 0 to 255")
+        return filled(images, images.shape)
+    if not (low >= 0 and high <= 1):  # false for NaN too
+        raise DataError(
+            f"{name}: x has values from {low:g} to {high:g}, expected floats in [0, 1] before any "
+            "normalisation (divide by 255, or save uint8)"
+        )
+    return filled((np.round(image * 255) for image in images), images.shape)
+
+
+def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
+    """Bring labels to int64, shape-(N,).
+
+    Parameters
+    ----------
+    labels : ndarray
+        Whole numbers from 0, shape-(N,) or (N, 1), or one-hot rows.
+    count : int
+        Number of images.
+    name : str
+        Of the data set, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape-(N,)
+
+    Raises
+    ------
+    DataError
+        Their number, shape or values are wrong.
+    """
+    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb" and (labels.sum(1) == 1).all():
+        labels = labels.argmax(1)
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.ndim != 1 or labels.dtype.kind not in "iufb":
+        raise DataError(f"{name}: y is {labels.dtype} of shape {labels.shape}, expected whole numbers of shape (N,)")
+    if len(labels) != count:
+        raise DataError(f"{name}: {count} images and {len(labels)} labels; there must be one label an image")
+    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.floor(labels)).all()):
+        raise DataError(f"{name}: y has labels that are no whole numbers")
+    if len(labels) and (int(labels.min()) < 0 or int(labels.max()) > 10**6):
+        raise DataError(f"{name}: y has labels from {labels.min()} to {labels.max()}, expected 0 to classes - 1")
+    return labels.astype(np.int64)

@@ -1,0 +1,138 @@
+"""Decodes all files of a data set: unreadable ones are skipped and counted, large sets are kept resized."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from .._utils.errors import DataError
+from .._utils.files import cache_folder, shown
+from ..models import Preprocessing
+from .buffer import room
+from .decode import UnreadableImage, described, is_grey, read_image
+from .listings import Listing
+
+_BROKEN_SHARE = 0.1
+_WORTH_CACHING = 1000
+
+
+def read_listing(
+    listing: Listing, name: str, channels: int | None, how: Preprocessing
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Decode all files of a listing, or take them from the cache.
+
+    Parameters
+    ----------
+    listing : Listing
+        What to read.
+    name : str
+        Of the data set, for messages.
+    channels : int or None
+        Of the images wanted; None: as the first one has.
+    how : Preprocessing
+        Size, resizing and interpolation.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape-(M, C, H, W)
+    kept : ndarray of int64, shape-(M,)
+        Indices of the files that could be read.
+    notes : tuple of str
+
+    Raises
+    ------
+    DataError
+        More than 10 % cannot be read, or sizes differ and none is wanted.
+    """
+    grey = next((found for found in map(is_grey, listing.files[:5]) if found is not None), None)
+    wanted = channels or (1 if grey else 3)
+    if wanted not in (1, 3):
+        raise DataError(f"{name} holds image files, and the model takes {wanted} channels: pass an .npz of such images")
+    notes = []
+    if grey is not None and grey != (wanted == 1):
+        kinds = ("grey", "colour") if grey else ("colour", "grey")
+        notes.append(f"{name}: {kinds[0]} images turned into {kinds[1]} ones, which the model takes")
+    cached = _cache_file(listing, wanted, how)
+    if cached is not None and (stored := _load_cache(cached)) is not None:
+        images, skipped = stored
+    else:
+        images, skipped = _decode(listing, name, wanted, how)
+        if cached is not None:
+            _save_cache(cached, images, skipped)
+            images, skipped = _load_cache(cached) or (images, skipped)
+    lost = {index for index, _ in skipped}
+    kept = np.array([index for index in range(len(listing.files)) if index not in lost], np.int64)
+    if skipped:
+        notes.append(f"{name}: {described([(listing.names[i], why) for i, why in skipped], len(listing.files))}")
+    return images, kept, tuple(notes)
+
+
+def _decode(listing: Listing, name: str, channels: int, how: Preprocessing) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    images: np.ndarray | None = None
+    skipped: list[tuple[int, str]] = []
+    count, kept = len(listing.files), 0
+    for index, file in enumerate(listing.files):
+        try:
+            pixels = read_image(file, channels, how.size, how.resize, how.interpolation)
+        except UnreadableImage as error:
+            skipped.append((index, str(error)))
+            if len(skipped) > _BROKEN_SHARE * count:
+                said = described([(listing.names[i], why) for i, why in skipped], count)
+                said = said.replace(" and were left out", ", which is more than 10 %", 1)
+                raise DataError(f"{name}: {said}; mend or remove them") from error
+            continue
+        if images is None:
+            images = room((count, *pixels.shape))
+        if pixels.shape != images.shape[1:]:
+            first, other = (f"{shape[-1]} x {shape[-2]}" for shape in (images.shape, pixels.shape))
+            raise DataError(
+                f"{name} has images of several sizes ({first}, and {shown(listing.names[index])} is {other})"
+                ": add --size N, the side in pixels that the model was trained on, such as --size 224"
+            )
+        images[kept] = pixels
+        kept += 1
+    if images is None:
+        raise DataError(f"{name} holds no images")
+    return images[:kept], skipped
+
+
+def _cache_file(listing: Listing, channels: int, how: Preprocessing) -> Path | None:
+    """Name the cache of these files at this size; files that changed have another name."""
+    if len(listing.files) < _WORTH_CACHING or how.size is None:
+        return None
+    key = hashlib.sha256(f"1 {channels} {how.size} {how.resize} {how.interpolation}".encode())
+    for file in listing.files:
+        if not isinstance(file, Path):
+            return None
+        try:
+            status = file.stat()
+        except OSError:
+            return None
+        key.update(repr((str(file.absolute()), status.st_size, status.st_mtime_ns)).encode())
+    return cache_folder() / "images" / f"{key.hexdigest()}.npy"
+
+
+def _load_cache(path: Path) -> tuple[np.ndarray, list[tuple[int, str]]] | None:
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        skipped = [(int(index), str(why)) for index, why in json.loads(path.with_suffix(".json").read_text("utf-8"))]
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    return images, skipped
+
+
+def _save_cache(path: Path, images: np.ndarray, skipped: list[tuple[int, str]]) -> None:
+    """Keep resized images; without room or rights for it, they are just resized again next time."""
+    temporary = path.with_name(f"{path.stem}-{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".json").write_text(json.dumps(skipped), "utf-8")
+        with temporary.open("wb") as file:
+            np.save(file, images, allow_pickle=False)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,240 @@
+"""The workers of a Ray cluster: one replica of the models each, on a GPU of its own or on a share of the CPUs.
+
+Cells are handed out one by one, so that whoever is idle takes the next. The images of a cell travel with it: workers
+need not see the files. A worker that is lost, with its node or alone, is replaced where there is room, and what it
+was at is done again. What they find comes back to the one process that writes.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..._utils.errors import BenchError, UsageError
+from ..._utils.files import one_line, shown
+from ...data import Indices, Pixels
+from ...models import modules_from_files
+from ..worker import Done, Failed, Job, Progress, Sweep
+
+CPUS = 4
+"""A replica's share of a node's CPUs; all of them, where a node has fewer."""
+
+_TRIES = 3  # workers that a cell may take down with it before it is given up
+_LOOK = 5.0  # seconds after which the cluster is looked at for more room
+
+
+@contextmanager
+def cluster(name: str, sweep: Sweep) -> Iterator[_Cluster]:
+    """A cluster's workers, for as long as they are needed.
+
+    Parameters
+    ----------
+    name : {"ray", "ray://ADDRESS"}
+    sweep : Sweep
+
+    Yields
+    ------
+    callable
+        `executors.Compute`.
+
+    Raises
+    ------
+    UsageError
+        Ray is not installed, the cluster is not there, or a model cannot be sent.
+    """
+    with _connected(name) as ray:
+        workers = _Cluster(ray, sweep)
+        try:
+            yield workers
+        finally:
+            workers.close()
+
+
+def slots_of(name: str, device: str) -> int:
+    """How many replicas a cluster has room for, see `executors.workers`."""
+    with _connected(name) as ray:
+        return len(_slots(ray, device)[0])
+
+
+@contextmanager
+def _connected(name: str) -> Iterator[Any]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone unless asked for
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            f"--executor {name}: Ray cannot be imported ({one_line(error)}): pip install 'cnncomm-bench[ray]'"
+        ) from error
+    if ray.is_initialized():  # the caller's own, left as it is
+        yield ray
+        return
+    try:
+        elsewhere = name.startswith("ray://")
+        options = {} if elsewhere else {"include_dashboard": False}
+        ray.init(name if elsewhere else None, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except Exception as error:  # Ray has an error of its own for everything that may be wrong with an address
+        raise UsageError(
+            f"--executor {name}: there is no cluster to connect to ({one_line(error)}); "
+            "expected ray://HOST:PORT of a Ray client server, usually at port 10001"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _slots(ray: Any, device: str) -> tuple[list[str], dict[str, float]]:
+    """The node of each replica that there is room for, and what a replica takes."""
+    nodes = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    if device != "cpu":
+        return [node for node, has in nodes for _ in range(int(has.get("GPU", 0)))], {"num_gpus": 1, "num_cpus": 1}
+    counts = [(node, int(has.get("CPU", 0))) for node, has in nodes if has.get("CPU", 0) >= 1]
+    share = min([CPUS, *(count for _, count in counts)])
+    return [node for node, count in counts for _ in range(count // share)], {"num_cpus": share}
+
+
+class _Block:
+    """Some images, under the indices that they have among all of them."""
+
+    def __init__(self, images: np.ndarray, indices: Indices) -> None:
+        self._images, self._indices = images, indices
+        self.shape, self.dtype = images.shape, images.dtype
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, indices: Indices) -> np.ndarray:
+        return self._images[np.searchsorted(self._indices, indices)]
+
+
+class _Replica:
+    """What a worker holds: the models, and how a batch is run."""
+
+    def __init__(self, sweep: Sweep, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._sweep = sweep
+        for model in sweep.models:
+            if isinstance(model, torch.nn.Module):
+                model.to(sweep.device)
+
+    def ready(self) -> None:
+        """Answers once the models are there."""
+
+    def compute(self, job: Job, images: np.ndarray) -> Done | Failed:
+        """One cell, from its own images."""
+        self._sweep.pixels = Pixels(_Block(images, job.cell.images), None, job.cell.images)
+        (result,) = self._sweep.compute([job], lambda cell, count: None)
+        return result
+
+
+@dataclass
+class _Task:
+    job: Job
+    lost: int = 0
+
+
+class _Cluster:
+    """Hands out cells and collects what comes back."""
+
+    def __init__(self, ray: Any, sweep: Sweep) -> None:
+        self._ray, self._pixels, self._device = ray, sweep.pixels, sweep.device
+        self._sweep = ray.put(_sendable(ray, sweep))
+        self._busy: dict[Any, tuple[Any, _Task | None]] = {}
+        self._idle: list[Any] = []
+        self._stillborn = 0  # workers lost in a row before they had begun
+
+    def __call__(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
+        """Compute cells, see `executors.Compute`; progress is told of whole cells."""
+        coming = (_Task(job) for job in jobs)
+        again: deque[_Task] = deque()
+        while True:
+            self._grow()
+            while self._idle and (task := again.popleft() if again else next(coming, None)) is not None:
+                self._start(task)
+            if self._idle and not any(task for _, task in self._busy.values()):
+                return
+            finished, _ = self._ray.wait(list(self._busy), timeout=_LOOK)
+            for reference in finished:
+                worker, task = self._busy.pop(reference)
+                try:
+                    result = self._ray.get(reference)
+                except self._ray.exceptions.RayError as error:
+                    self._ray.kill(worker)
+                    if failed := self._lost(task, error, again):
+                        yield failed
+                    continue
+                self._idle.append(worker)
+                if task is None:
+                    self._stillborn = 0
+                else:
+                    progress(task.job.cell, task.job.cell.forwards)
+                    yield result
+
+    def _lost(self, task: _Task | None, error: Exception, again: deque[_Task]) -> Failed | None:
+        """What a lost worker was at is done again, unless it was lost by what it was at."""
+        if task is None:
+            self._stillborn += 1
+            if self._stillborn == _TRIES:
+                raise BenchError(f"no worker can be started on the Ray cluster: {_cause(error)}") from error
+            return None
+        task.lost += 1
+        if task.lost == _TRIES:
+            return Failed(task.job.index, f"{_TRIES} workers were lost at it: {_cause(error)}")
+        again.append(task)
+        return None
+
+    def _start(self, task: _Task) -> None:
+        """Give an idle worker a cell and the images it needs."""
+        worker, cell = self._idle.pop(), task.job.cell
+        images = self._ray.put(np.ascontiguousarray(self._pixels.images[cell.images]))
+        self._busy[worker.compute.remote(task.job, images)] = worker, task
+
+    def _grow(self) -> None:
+        """Have as many workers as there is room for; more nodes may join, and lost ones come back."""
+        nodes, takes = _slots(self._ray, self._device)
+        if not nodes and not self._busy:
+            kind = "CPUs" if self._device == "cpu" else "GPUs"
+            raise BenchError(f"the Ray cluster has no {kind} left: the same command goes on once it has")
+        for _ in range(len(nodes) - len(self._busy) - len(self._idle)):
+            made = self._ray.remote(_Replica).options(**takes)
+            worker = made.remote(self._sweep, int(takes["num_cpus"]))
+            self._busy[worker.ready.remote()] = worker, None
+
+    def close(self) -> None:
+        """Let the workers go."""
+        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+            self._ray.kill(worker)
+
+
+def _sendable(ray: Any, sweep: Sweep) -> Sweep:
+    """The sweep as it travels: without images, its models on the CPU; refused where a model cannot travel."""
+    for module in modules_from_files():  # code that a worker could not import goes along
+        ray.cloudpickle.register_pickle_by_value(module)
+    models = []
+    for name, model in zip(sweep.names, sweep.models, strict=True):
+        try:
+            here = copy.deepcopy(model).cpu() if isinstance(model, torch.nn.Module) else model
+            ray.cloudpickle.dumps(here)
+        except Exception as error:  # each kind of model refuses in its own way
+            raise UsageError(
+                f"{name} cannot be sent to Ray's workers ({one_line(error)}): use --executor serial, or a state dict"
+            ) from error
+        models.append(here)
+    device = torch.device(sweep.device).type  # a worker sees one GPU, its own
+    nothing = Pixels(np.empty((0, *sweep.pixels.images.shape[1:]), np.uint8), None, np.arange(0))
+    return Sweep(models, sweep.names, nothing, batch_size=sweep.batch_size, device=device, bits=sweep.bits)
+
+
+def _cause(error: Exception) -> str:
+    """The last line that says something: Ray puts what happened to a worker behind much that does not change."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return shown(lines[-1] if lines else type(error).__name__)

@@ -1,0 +1,181 @@
+"""What a run will take: passes, time, memory and disk, before anything is run.
+
+Time = images x SNRs x time of a pass, over all cells, divided by the workers. The times are measured: each noise and a
+short gradient attack run on a few images, on the way that the run itself will take. How often an adversary still has
+something to do as the SNR falls is counted in that short attack.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._utils.devices import auto_batch_size
+from .._utils.errors import ModelError
+from ..attacks import MinimumNorm, parse
+from ..data import Indices, Pixels
+from . import executors
+from .cells import Cell, Clean
+from .cost import passes
+from .preparation import Request
+from .worker import Done, Job, Sweep
+
+PILOT = parse("pgd:steps=3")
+"""The short attack."""
+
+_SECONDS = 0.5  # that a measurement may take, where a few images allow it
+_FEWEST, _MOST = 4, 64  # images
+_ROW_BYTES = 12  # of a prediction on disk
+_PAGE_BYTES = 6_000_000  # of report.html, with its drawing library, and the pictures
+_SCORING_BYTES = 330  # of memory a prediction takes while scores are computed
+_REPORT_BYTES = 200_000_000  # of memory that drawing curves and report takes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes.
+
+    Attributes
+    ----------
+    forward_passes, backward_passes : float
+        Images through the models.
+    seconds : float
+    memory_bytes, disk_bytes : int
+        At their largest: of the process that writes, and of the run's folder.
+    workers : int
+    images : int
+        How many the measurements rest on.
+    """
+
+    forward_passes: float
+    backward_passes: float
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    workers: int
+    images: int
+
+
+def estimate(request: Request) -> Estimate:
+    """Measure on a few images what a run of all of them takes.
+
+    Parameters
+    ----------
+    request : Request
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ModelError
+        A model cannot be run at all.
+    """
+    pixels = Pixels.of(request.data.images, request.data.labels)
+    size = auto_batch_size(pixels.images.shape[1:], request.device)
+    size = size if request.batch_size == "auto" else int(request.batch_size)
+    names = [model.name for model in request.models]
+    sweep = Sweep([model.predict for model in request.models], names, pixels,
+                  batch_size=size, device=request.device, bits=request.bits)  # fmt: skip
+    cells = request.plan()
+    pilots = [_Pilot(sweep, model, request.suite.snr_db) for model in range(len(names))]
+    forward = backward = seconds = 0.0
+    for cell in cells:
+        told = pilots[cell.model].cost(cell)
+        forward, backward, seconds = forward + told.forward, backward + told.backward, seconds + told.seconds
+    workers = executors.workers(request.executor, request.device)
+    rows = sum(cell.forwards for cell in cells)
+    return Estimate(
+        forward,
+        backward,
+        seconds / workers,
+        _peak_bytes() + rows * _SCORING_BYTES + _REPORT_BYTES,
+        2 * rows * _ROW_BYTES + _PAGE_BYTES,  # cells and what they are merged into lie there at the same time
+        workers,
+        max(pilot.images for pilot in pilots),
+    )
+
+
+@dataclass(frozen=True)
+class _Cost:
+    forward: float
+    backward: float
+    seconds: float
+
+
+class _Pilot:
+    """What one model's cells cost, measured where it is asked for first."""
+
+    def __init__(self, sweep: Sweep, model: int, grid: tuple[float, ...]) -> None:
+        self._sweep, self._model, self._grid = sweep, model, grid
+        self._noise: dict[tuple[str, str], float] = {}
+        self._gradient: tuple[float, float, float] | None = None
+        clean = Cell(model, Clean(), "realised", 0, _some(sweep.pixels, _FEWEST), (math.inf,))
+        self._pass = self._timed(clean).seconds / len(clean.images)
+        self.images = len(self._affordable(len(grid)))
+
+    def cost(self, cell: Cell) -> _Cost:
+        """Passes and seconds of a cell."""
+        images, steps = len(cell.images), len(cell.snr_db)
+        if not cell.attack.needs_model:
+            return _Cost(images * steps, 0, images * steps * self._noise_seconds(cell))
+        attempts, right, second = self._gradients()
+        each = passes(cell.attack)
+        once = isinstance(cell.attack, MinimumNorm) or steps == 1
+        forward, backward = ((right if once else attempts) * count for count in each)
+        return _Cost(images * (1 + forward), images * backward, images * (1 + forward + 2 * backward) * second)
+
+    def _noise_seconds(self, cell: Cell) -> float:
+        """Seconds of an image at an SNR under a noise, drawing and scaling included."""
+        key = cell.attack.spec, cell.ruler
+        if key not in self._noise:
+            some = self._affordable(len(cell.snr_db))
+            done = self._timed(replace(cell, images=some))
+            self._noise[key] = done.seconds / (len(some) * len(cell.snr_db))
+        return self._noise[key]
+
+    def _gradients(self) -> tuple[float, float, float]:
+        """SNRs at which an image is attacked, share that is attacked at all, seconds of a forward pass in an attack."""
+        if self._gradient is None:
+            some = self._affordable(len(self._grid) * int(passes(PILOT).weight))
+            done = self._timed(Cell(self._model, PILOT, "realised", 0, some, self._grid))
+            forward, backward = (sum(done.facts[f"{way}_passes"].values()) for way in ("forward", "backward"))
+            still = (done.columns["prediction"] == done.columns["label"]).reshape(len(self._grid), -1)
+            attempts = backward / passes(PILOT).backward
+            right = attempts - still[1:].sum() / len(some)  # at the largest SNR, all that are right unharmed
+            self._gradient = attempts, float(right), done.seconds / len(some) / (forward + 2 * backward)
+        return self._gradient
+
+    def _affordable(self, forwards: int) -> Indices:
+        return _some(self._sweep.pixels, int(np.clip(_SECONDS / (forwards * self._pass), _FEWEST, _MOST)))
+
+    def _timed(self, cell: Cell) -> Done:
+        """The faster of two runs: the first may be slow for being the first, either for what else the machine does."""
+        return min(self._run(cell), self._run(cell), key=lambda done: done.seconds)
+
+    def _run(self, cell: Cell) -> Done:
+        labels = self._sweep.pixels.labels
+        target = None if labels is None or cell.clean else labels[cell.images]
+        if target is None and not cell.clean:
+            target = self._run(replace(cell, attack=Clean(), snr_db=(math.inf,))).columns["prediction"]
+        (result,) = self._sweep.compute([Job(0, cell, target)], lambda cell, count: None)
+        if not isinstance(result, Done):
+            raise ModelError(f"{self._sweep.names[cell.model]}, {cell.attack.spec}: {result.reason}")
+        return result
+
+
+def _some(pixels: Pixels, count: int) -> Indices:
+    """Images from all over the data set, which may be sorted by class."""
+    chosen: Indices = pixels.keep[np.unique(np.linspace(0, len(pixels.keep) - 1, count).round().astype(int))]
+    return chosen
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

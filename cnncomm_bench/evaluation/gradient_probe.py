@@ -1,0 +1,86 @@
+"""Signs, before a run, that a model's gradient misleads adversaries.
+
+What is looked for is in Athalye, Carlini and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .._utils.errors import ModelError
+from ..attacks import Batch, Logits, checked, slope
+
+if TYPE_CHECKING:
+    pass
+from ..results import ATHALYE
+
+DISTILLATION = "Carlini and Wagner 2016, arXiv:1607.04311"
+
+_DIFFERENT = 1e-3  # of the logits' spread: far above what another order of summation does
+_SATURATED = -math.log(2**-24)  # margin beyond which the best class has probability one in float32
+_FEW = 0.05  # share of images below which a zero gradient is an accident
+
+
+def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
+    """What a model's answers and gradients say about attacks on it, before any is run.
+
+    Parameters
+    ----------
+    model : callable
+        Float images in [0, 1] to logits.
+    images : Tensor, shape-(N, C, H, W)
+        Some 50 are enough.
+    labels : Tensor, shape-(N,), int64
+
+    Returns
+    -------
+    list of str
+        One line for each finding, with the paper that explains it; empty for a model without any.
+
+    Raises
+    ------
+    ModelError
+        The model answers with something else than finite logits.
+    """
+    with torch.no_grad():
+        first, second = (checked(model(images), len(images)).clone() for _ in range(2))
+    return [*_random(first, second), *_saturated(first), *_gradients(Batch(images, labels, model=model))]
+
+
+def _random(first: Tensor, second: Tensor) -> Iterator[str]:
+    if (first - second).abs().max() > _DIFFERENT * first.std():
+        flipped = int((first.argmax(1) != second.argmax(1)).sum())
+        yield (
+            f"the model answers differently when asked twice (another class for {flipped} of {len(first)} images): "
+            "attack its mean answer, for example with pgd:eot=10, or put it in eval mode if that is dropout "
+            f"({ATHALYE}, on expectation over transformations)"
+        )
+
+
+def _saturated(logits: Tensor) -> Iterator[str]:
+    first, second = logits.topk(2).values.double().T
+    certain = int((first - second > _SATURATED).sum())
+    if certain > len(logits) / 2:
+        yield (
+            f"the logits saturate: the softmax is one to float precision for {certain} of {len(logits)} images, so the "
+            f"cross-entropy's gradient drowns in rounding; trust apgd-dlr, which no scaling changes ({DISTILLATION})"
+        )
+
+
+def _gradients(batch: Batch) -> Iterator[str]:
+    try:
+        gradient = slope(batch, batch.images).gradient
+    except ModelError as error:
+        yield f"{error} ({ATHALYE}, on shattered gradients)"
+        return
+    zero = int((~gradient.flatten(1).any(1)).sum())
+    if zero > _FEW * len(gradient):
+        yield (
+            f"the gradient is exactly zero for {zero} of {len(gradient)} images, as behind rounding or saturation: "
+            f"fgsm, pgd and apgd-ce cannot move there; trust square-attack instead ({ATHALYE}, on shattered gradients)"
+        )

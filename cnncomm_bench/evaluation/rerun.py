@@ -1,0 +1,249 @@
+"""Verifying an entry: a seeded share of its cells is run again and compared, count by count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._utils.devices import pick_device
+from .._utils.errors import ModelError, UsageError
+from .._utils.files import shown
+from ..data import Images, Pixels, open_images
+from ..models import Model, open_model
+from ..report.leaderboard import CellRecord, Entry, parameters
+from ..results import suites
+from ..results.statistics import CLEAN
+from .cells import Cell, plan
+from .progress import Progress
+from .worker import Failed, Job, Sweep
+
+# Other hardware, threads or batches move logits in the last bits: a few images on the border between two classes
+# fall on the other side, and a gradient attack that is sent another way finds a few others.
+_TOLERANCE = {"noise": 0.01, "adversary": 0.02}
+_FEWEST = 2  # images, in a small cell
+_BIAS = 0.002  # such ties fall to both sides: over everything that was run they nearly cancel
+
+
+@dataclass(frozen=True)
+class Check:
+    """What verifying an entry found.
+
+    Attributes
+    ----------
+    cells, of : int
+        Cells that were run again, and cells of the entry.
+    predictions : int
+        Predictions in them.
+    differing : int
+        Sum over cells and SNRs of the differences between the counts of right answers.
+    faults : tuple of str
+        What differs by more than float ties can explain; empty for an entry that is accepted.
+    """
+
+    cells: int
+    of: int
+    predictions: int
+    differing: int
+    faults: tuple[str, ...]
+
+
+def verify(
+    entry: Entry,
+    *,
+    share: float = 0.1,
+    seed: int = 0,
+    model: str | None = None,
+    arch: str | None = None,
+    data: str | None = None,
+    classes: str | None = None,
+    trust: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Check:
+    """Run a seeded share of an entry's cells again.
+
+    The clean cells are always among them. A model or data set that comes with the package is found by its name;
+    nothing else that an entry names is opened.
+
+    Parameters
+    ----------
+    entry : Entry
+    share : float
+        In (0, 1].
+    seed : int
+        Which cells are drawn; another seed draws others.
+    model, arch, data, classes : str, optional
+        As on the command line of a run.
+    trust : bool
+        Open a model file that executes code when it is read.
+    device : str
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    Check
+
+    Raises
+    ------
+    UsageError
+        The model or the data set must be named, or the share is none.
+    BenchError
+        They cannot be opened.
+    """
+    if not 0 < share <= 1:
+        raise UsageError(f"--share {share:g}: expected a number above 0 and up to 1, such as 0.1")
+    faults = entry.faults()
+    if faults:  # an entry that contradicts itself need not be run
+        return Check(0, len(entry.cells), 0, 0, tuple(faults))
+    where = pick_device(device)
+    opened = _model(entry, _named(entry.model.name, model, "--model"), arch, trust, where)
+    images = _images(entry, _named(entry.data.name, data, "--data"), classes, opened)
+    for what, told, found in (
+        ("model", entry.model.sha256, opened.sha256),
+        ("data", entry.data.sha256, images.sha256),
+    ):
+        if told != found:
+            fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {told}"
+            return Check(0, len(entry.cells), 0, 0, (fault,))
+    try:
+        pairs = _draw(entry, list(_paired(entry, images)), share, seed)
+    except _UnlikePlanError as error:
+        return Check(0, len(entry.cells), 0, 0, (str(error),))
+    counts = _run([cell for _, cell in pairs], entry, opened, images, where, quiet)
+    return _compare(entry, [told for told, _ in pairs], counts)
+
+
+class _UnlikePlanError(Exception):
+    """The entry's cells are not those that its suite has on these images."""
+
+
+def _named(name: str, given: str | None, option: str) -> str:
+    if given is None and not name.startswith("bundled:"):
+        raise UsageError(f"{shown(name)} does not come with cnncomm-bench: say where it is with {option}")
+    return given or name
+
+
+def _model(entry: Entry, spec: str, arch: str | None, trust: bool, device: str) -> Model:
+    """The model, prepared as the entry says where it says something else than the file."""
+    opened = open_model(spec, arch=arch, trust=trust, device=device)
+    how, told = opened.preprocessing, entry.model
+    mean = None if list(how.mean) == told.mean else told.mean
+    std = None if list(how.std) == told.std else told.std
+    size = None if how.size == told.size else told.size
+    if (mean, std, size) == (None, None, None):
+        return opened
+    return open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=device)
+
+
+def _images(entry: Entry, spec: str, classes: str | None, model: Model) -> Images:
+    told = entry.data
+    size = model.size or (told.shape[1] if told.shape[1] == told.shape[2] else None)
+    for samples in (told.images, None):  # a subset; or all of them, of which some were left out
+        images = open_images(
+            spec,
+            channels=told.shape[0],
+            size=size,
+            preprocessing=model.preprocessing,
+            classes=classes,
+            model_classes=model.classes,
+            samples=samples,
+        )
+        if images.sha256 == told.sha256:
+            break
+    return images
+
+
+def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
+    """Each of the entry's cells with the images and attack that it must have had."""
+    suite = _suite(entry)
+    for attack, told in zip(suite.attacks, entry.suite.attacks, strict=True):
+        if parameters(attack) != told.parameters:
+            raise _UnlikePlanError(
+                f"{shown(told.spec)} is {parameters(attack)} here, and {told.parameters} in the entry"
+            )
+    planned: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in plan(1, suite, Pixels.of(images.images, images.labels), entry.seeds):
+        planned.setdefault((cell.attack.spec, cell.ruler, cell.seed), []).append(cell)
+    records: dict[tuple[str, str, int], list[CellRecord]] = {}
+    for record in entry.cells:
+        records.setdefault((record.attack, record.ruler, record.seed), []).append(record)
+    for key in dict.fromkeys([*planned, *records]):
+        place = np.sort(np.concatenate([cell.images for cell in planned.get(key, [])] or [np.arange(0)]))
+        counts = [record.images for record in records.get(key, [])]
+        if sum(counts) != len(place):
+            raise _UnlikePlanError(
+                f"{shown(key[0])} (ruler {shown(key[1])}, seed {key[2]}) runs on {len(place)} images, and the entry's "
+                f"cells have {sum(counts)}"
+            )
+        for record, block in zip(records[key], np.split(place, np.cumsum(counts)[:-1]), strict=True):
+            yield record, replace(planned[key][0], images=block)
+
+
+def _suite(entry: Entry) -> suites.Suite:
+    told = entry.suite
+    return suites.build(
+        "the entry's suite",
+        snr_db=told.snr_db,
+        rulers=told.rulers,
+        samples=told.samples,
+        attacks=[{"spec": attack.spec, "samples": attack.samples} for attack in told.attacks],
+    )
+
+
+def _draw(
+    entry: Entry, pairs: Sequence[tuple[CellRecord, Cell]], share: float, seed: int
+) -> list[tuple[CellRecord, Cell]]:
+    """The clean cells and a share of the others, of noises and of adversaries alike."""
+    kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
+    generator = np.random.default_rng(seed)
+    chosen = [place for place, (told, _) in enumerate(pairs) if told.attack == CLEAN]
+    for one in ("noise", "adversary"):
+        of_kind = [place for place, (told, _) in enumerate(pairs) if kind.get(told.attack) == one]
+        count = min(len(of_kind), max(1, round(share * len(of_kind))))
+        chosen += generator.permutation(of_kind)[:count].tolist()
+    return [pairs[place] for place in sorted(chosen)]
+
+
+def _run(
+    cells: Sequence[Cell], entry: Entry, model: Model, images: Images, device: str, quiet: bool
+) -> list[list[int]]:
+    """Right answers of every cell, by SNR."""
+    pixels = Pixels.of(images.images, images.labels)
+    sweep = Sweep([model.predict], [model.name], pixels, batch_size=entry.batch_size, device=device, bits=entry.bits)
+    labels = images.labels
+    jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
+    counts = []
+    with Progress([model.name], cells, quiet=quiet) as progress:
+        for cell, result in zip(cells, sweep.compute(jobs, progress.advance), strict=True):
+            if isinstance(result, Failed):
+                raise ModelError(f"{cell.attack.spec}: {result.reason}")
+            right = result.columns["prediction"] == result.columns["label"]
+            counts.append(right.reshape(len(cell.snr_db), -1).sum(1).tolist())
+    return counts
+
+
+def _compare(entry: Entry, told: Sequence[CellRecord], counts: Sequence[Sequence[int]]) -> Check:
+    kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
+    faults, differing, bias, predictions = [], 0, 0, 0
+    for record, again in zip(told, counts, strict=True):
+        grid = [float("inf")] if record.attack == CLEAN else entry.suite.snr_db
+        allowed = max(_FEWEST, _TOLERANCE[kind.get(record.attack, "noise")] * record.images)
+        predictions += record.images * len(grid)
+        for snr_db, was, now in zip(grid, record.correct, again, strict=True):
+            differing += abs(was - now)
+            bias += was - now
+            if abs(was - now) > allowed:
+                faults.append(
+                    f"{shown(record.attack)} at {snr_db:g} dB (ruler {record.ruler}, seed {record.seed}): accuracy "
+                    f"{was / record.images:.4f} in the entry, {now / record.images:.4f} when run again on its "
+                    f"{record.images} images"
+                )
+    if abs(bias) > max(_FEWEST, _BIAS * predictions):
+        faults.append(
+            f"over all cells that were run again the entry counts {bias:+d} right answers in {predictions}: "
+            "more than ties explain"
+        )
+    return Check(len(told), len(entry.cells), predictions, differing, tuple(faults))

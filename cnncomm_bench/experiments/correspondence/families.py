@@ -1,0 +1,112 @@
+"""The families of curves that are compared: a model's accuracy drop, a link's bit error rate, of the same alphas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..._utils.errors import UsageError
+from ...attacks import StableNoise, parse
+from ...results import Run
+from ..link import SYSTEM, complete, system_name
+from .likeness import Floats
+
+DROP = ("drop", "drop_low", "drop_high")
+RATE = ("ber", "ber_low", "ber_high")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Curves of several alphas.
+
+    Attributes
+    ----------
+    name : str
+        A model, or a system of the link.
+    ruler : str
+    curves : dict of float to DataFrame
+        By alpha, rising SNR; the columns `snr_db`, `value`, `low`, `high`.
+    """
+
+    name: str
+    ruler: str
+    curves: dict[float, pd.DataFrame]
+
+    @property
+    def snr_db(self) -> Floats:
+        """The grid, which all curves share."""
+        return np.asarray(next(iter(self.curves.values())).snr_db, dtype=float)
+
+    def values(self, alphas: list[float]) -> Floats:
+        """Shape-(A, K)."""
+        return np.array([self.curves[alpha].value.to_numpy() for alpha in alphas])
+
+    def at(self, snr_db: float, alphas: list[float]) -> Floats:
+        """Value and interval of each alpha at one SNR of the grid, shape-(A, 3)."""
+        rows = [self.curves[alpha].set_index("snr_db").loc[snr_db, ["value", "low", "high"]] for alpha in alphas]
+        return np.array(rows, dtype=float)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model's family and a link's on the same ruler, with the alphas and SNRs that both have."""
+
+    model: Family
+    link: Family
+
+    @property
+    def alphas(self) -> list[float]:
+        """Falling."""
+        return sorted(set(self.model.curves) & set(self.link.curves), reverse=True)
+
+    @property
+    def snr_db(self) -> list[float]:
+        """Rising."""
+        return sorted(set(self.model.snr_db.tolist()) & set(self.link.snr_db.tolist()))
+
+
+def pairs(run: Run, table: pd.DataFrame) -> list[Pair]:
+    """Every model of a run with every system of a link, ruler by ruler.
+
+    Raises
+    ------
+    UsageError
+        They have no ruler, fewer than three alphas or no SNR in common.
+    """
+    whole = complete(table)
+    systems = [system_name(*row) for row in whole[SYSTEM].itertuples(index=False)]
+    links = list(_families(whole.assign(system=systems), "system", RATE))
+    models = list(_families(_with_alphas(run.curves), "model", DROP))
+    found = [Pair(model, link) for model in models for link in links if model.ruler == link.ruler]
+    found = [pair for pair in found if len(pair.alphas) > 2 and pair.snr_db]
+    if not found:
+        raise UsageError(
+            "run and link have no ruler with three alphas and an SNR in common: "
+            "make them with cnncomm-bench --suite figure3 and cnncomm-bench link"
+        )
+    return found
+
+
+def _with_alphas(curves: pd.DataFrame) -> pd.DataFrame:
+    """The rows of symmetric alpha-stable noise, with a column `alpha`."""
+    return curves.assign(alpha=curves["attack"].map({spec: _alpha(spec) for spec in curves["attack"].unique()}))
+
+
+def _alpha(spec: str) -> float:
+    attack = None if spec in ("clean", "worst") else parse(spec)
+    plain = isinstance(attack, StableNoise) and attack.beta == 0 and attack.channels == "independent"
+    return attack.alpha if plain and isinstance(attack, StableNoise) else np.nan
+
+
+def _families(table: pd.DataFrame, name: str, columns: tuple[str, str, str]) -> Iterator[Family]:
+    told = table[table.alpha.notna() & np.isfinite(table.snr_db)]
+    renamed = told.rename(columns=dict(zip(columns, ("value", "low", "high"), strict=True)))
+    for (title, ruler), part in renamed.groupby([name, "ruler"], sort=False):
+        curves = {
+            float(alpha): curve.sort_values("snr_db")[["snr_db", "value", "low", "high"]]
+            for alpha, curve in part.groupby("alpha")
+        }
+        yield Family(str(title), str(ruler), curves)

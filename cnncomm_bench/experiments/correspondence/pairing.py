@@ -1,0 +1,213 @@
+"""The correspondence: how alike a CNN's accuracy drop and a link's bit error rate are under the same noise.
+
+a run's folder, a link's folder -> families.pairs   the curves of the same alphas on the same ruler
+                                -> likeness         their order at each SNR; one shift and stretch for all alphas
+                                -> modules          Ge et al., Fig. 2, with what these runs say to each row
+                                -> figure
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+from tabulate import tabulate
+
+from ..._utils.atomic import make_folder, write_text
+from ...report import plots
+from ...results import Run
+from ..link import open_link
+from . import modules
+from . import overlay_figure as figure
+from .families import Pair, pairs
+from .likeness import Overlay, order, overlay
+
+Verdict = Literal["supported", "contradicted", "undecided"]
+
+
+class AtSnr(BaseModel):
+    """The order of the alphas at one SNR, see `likeness.Order`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    snr_db: float
+    tau: float | None
+    concordant: int
+    discordant: int
+    undecided: int
+
+
+class Likeness(BaseModel):
+    """How alike a model and a system of the link are, on one ruler.
+
+    Attributes
+    ----------
+    model, system, ruler : str
+    alphas : list of float
+    verdict : {"supported", "contradicted", "undecided"}
+        On "a CNN's drop and a link's error rate answer alike to alpha and SNR": supported where at least three
+        quarters of the decided pairs are ordered alike and no wrong pairing of the alphas fits as well as the right
+        one; contradicted where as many are ordered the other way round and most wrong pairings fit better.
+    tau_mean : float, optional
+        Kendall's tau, mean over the SNRs.
+    concordant, discordant, undecided : int
+        Pairs of alphas, over the SNRs.
+    shift_db, stretch, residual, permuted_best, permuted_mean, rank, pairings
+        See `likeness.Overlay`.
+    orders : list of AtSnr
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    system: str
+    ruler: str
+    alphas: list[float]
+    verdict: Verdict
+    tau_mean: float | None
+    concordant: int
+    discordant: int
+    undecided: int
+    shift_db: float
+    stretch: float
+    residual: float
+    permuted_best: float
+    permuted_mean: float
+    rank: int
+    pairings: int
+    orders: list[AtSnr]
+
+
+class Correspondence(BaseModel):
+    """What `correspondence.json` holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    run: str
+    links: list[str]
+    likenesses: list[Likeness]
+    modules: list[modules.Row]
+
+
+def correspond(run: str | Path, link: str | Path, out: str | Path, others: Sequence[str | Path] = ()) -> Correspondence:
+    """Measure how alike a run and a link are, and write it down.
+
+    Parameters
+    ----------
+    run : str or Path
+        A run's folder with alpha-stable noise, as of `--suite figure3`.
+    link : str or Path
+        A link's folder.
+    others : sequence of str or Path
+        Folders of more links, with jammers or bursts, for the table of modules.
+    out : str or Path
+        Folder for `correspondence.json`, `correspondence.md` and the figure.
+
+    Returns
+    -------
+    Correspondence
+        The figure shows the system of the link that fits the first model best; the tables have all.
+
+    Raises
+    ------
+    BenchError
+        A folder holds something else, or they have too little in common.
+    """
+    stored, table, folder = Run.open(run), open_link(link), Path(out)
+    found = [(pair, overlay(*_curves(pair))) for pair in pairs(stored, table)]
+    likenesses = [_likeness(pair, laid) for pair, laid in found]
+    best = _best(found)
+    told = "; ".join(
+        f"{one.system}, {one.ruler}: {one.verdict}, residual {one.residual:.3f}"
+        for one in likenesses
+        if one.model == best[0][0].model.name
+    )
+    everything = pd.concat([table, *map(open_link, others)], ignore_index=True)
+    links = [str(link), *map(str, others)]
+    rows = modules.rows(stored, everything, told)
+    result = Correspondence(run=str(run), links=links, likenesses=likenesses, modules=rows)
+    make_folder(folder)
+    write_text(folder / "correspondence.json", result.model_dump_json(indent=1) + "\n")
+    write_text(folder / "correspondence.md", as_markdown(result))
+    plots.save(figure.plot(*zip(*best, strict=True)), folder, "correspondence")
+    return result
+
+
+def as_markdown(result: Correspondence) -> str:
+    """The correspondence as a page: likenesses, and the table of modules."""
+    heads = ["model", "link", "ruler", "alike", "mean tau", "pairs alike : not : undecided", "shift, dB", "stretch",
+             "residual", "alphas permuted: best, mean", "rank"]  # fmt: skip
+    rows = [
+        [
+            one.model, one.system, one.ruler, one.verdict, "" if one.tau_mean is None else f"{one.tau_mean:z.2f}",
+            f"{one.concordant} : {one.discordant} : {one.undecided}", f"{one.shift_db:+.1f}", f"{one.stretch:.2f}",
+            f"{one.residual:.3f}", f"{one.permuted_best:.3f}, {one.permuted_mean:.3f}", f"{one.rank} of {one.pairings}",
+        ]
+        for one in result.likenesses
+    ]  # fmt: skip
+    parts = [[row.module, row.part, f"`{row.experiment}`", row.found] for row in result.modules]
+    return "\n".join(
+        [
+            "# A CNN and a communication link under the same noise",
+            "",
+            f"Run `{result.run}`, link `{'`, `'.join(result.links)}`.",
+            "",
+            tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
+            "",
+            "Pairs of alphas count as alike or not where both intervals tell them apart. The shift and stretch are "
+            "one for all alphas; wrong pairings of alphas each get their own best.",
+            "",
+            "## Modules (Ge et al., Fig. 2, in our words)",
+            "",
+            tabulate(parts, headers=["link", "CNN", "experiment", "found"], tablefmt="github", disable_numparse=True),
+            "",
+        ]
+    )
+
+
+def _likeness(pair: Pair, laid: Overlay) -> Likeness:
+    orders = {db: order(pair.model.at(db, pair.alphas), pair.link.at(db, pair.alphas)) for db in pair.snr_db}
+    taus = [one.tau for one in orders.values() if math.isfinite(one.tau)]
+    like = sum(one.concordant for one in orders.values())
+    unlike = sum(one.discordant for one in orders.values())
+    verdict: Verdict = "undecided"
+    if like > 0 and like >= 3 * unlike and laid.rank == 1:
+        verdict = "supported"
+    elif unlike > 0 and unlike >= 3 * like and 2 * laid.rank > laid.pairings:
+        verdict = "contradicted"
+    return Likeness(
+        model=pair.model.name,
+        system=pair.link.name,
+        ruler=pair.model.ruler,
+        alphas=pair.alphas,
+        verdict=verdict,
+        tau_mean=float(np.mean(taus)) if taus else None,
+        concordant=like,
+        discordant=unlike,
+        undecided=sum(one.undecided for one in orders.values()),
+        orders=[
+            AtSnr(snr_db=db, **{**vars(one), "tau": one.tau if math.isfinite(one.tau) else None})
+            for db, one in orders.items()
+        ],
+        **vars(laid),
+    )
+
+
+def _curves(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    alphas = pair.alphas
+    return pair.model.values(alphas), pair.model.snr_db, pair.link.values(alphas), pair.link.snr_db
+
+
+def _best(found: Sequence[tuple[Pair, Overlay]]) -> list[tuple[Pair, Overlay]]:
+    """The system that lies nearest to the first model, on all its rulers."""
+    systems: dict[str, list[tuple[Pair, Overlay]]] = {}
+    for pair, laid in found:
+        if pair.model.name == found[0][0].model.name:
+            systems.setdefault(pair.link.name, []).append((pair, laid))
+    return min(systems.values(), key=lambda rulers: float(np.mean([laid.residual for _, laid in rulers])))

@@ -1,0 +1,93 @@
+"""The chain of a link: the modules of Ge et al., Fig. 1, one after the other, and errors counted at its end."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ...snr import generators
+from . import coding, frames, modulation, receiver
+from .channel import Channel
+from .counting import Flags, Rule, Tally
+from .link_settings import Curve
+
+_FIRST_BATCH = 1 << 16  # bits; decoders are at their fastest there
+_LARGEST_BATCH = {"none": 1 << 20}
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Random numbers of one point: the same data and the same draws for every system, alpha and ruler."""
+
+    data: np.random.Generator
+    noise: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int, frame: int, snr_db: float) -> Streams:
+        """Streams that depend on the seed, the frame's length and the SNR."""
+        digest = hashlib.blake2b(f"{frame} {snr_db:g}".encode(), digest_size=8).digest()
+        key = np.array([int.from_bytes(digest, "little")], dtype=np.uint64)
+        data, noise = (next(generators(key, seed=seed, family=name)) for name in ("link data", "link noise"))
+        return cls(data, noise)
+
+
+class Chain:
+    """The modules that a frame goes through.
+
+    Parameters
+    ----------
+    curve : Curve
+    """
+
+    def __init__(self, curve: Curve) -> None:
+        self.curve = curve
+        self._modulation = modulation.find(curve.modulation)
+        self._metric = receiver.find(curve.receiver)
+        code = coding.find(curve.code)(curve.frame)
+        self._code = code if curve.interleaver == "none" else coding.Interleaved(code, 2 * curve.frame)
+
+    def send(self, count: int, first: int, snr_db: float, streams: Streams) -> tuple[Flags, Flags]:
+        """Send frames.
+
+        Parameters
+        ----------
+        count, first : int
+            How many frames, and the first one's number.
+        snr_db : float
+        streams : Streams
+
+        Returns
+        -------
+        wrong : ndarray, shape-(count, frame), bool
+            Which bits came out wrong.
+        accepted : ndarray, shape-(count,), bool
+            Which frames passed their check.
+        """
+        sent = frames.build(count, self.curve.frame, first, streams.data)
+        coded = self._code.encode(torch.from_numpy(sent))
+        signal = self._modulation.modulate(coded)
+        channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
+        received = channel.send(signal, self._modulation.arms, streams.noise)
+        ratios = receiver.demodulate(received, self._modulation, self._metric)
+        decoded = self._code.decode(ratios[:, : coded.shape[1]]).numpy()
+        return decoded != sent, frames.accepted(decoded)
+
+    @property
+    def rate(self) -> float:
+        """Information bits a real sample."""
+        one = torch.zeros(1, self.curve.frame, dtype=torch.uint8)
+        return self.curve.frame / self._modulation.modulate(self._code.encode(one)).shape[1]
+
+    def measure(self, snr_db: float, rule: Rule, seed: int) -> Tally:
+        """Send frames until the rule is met."""
+        tally, streams = Tally(rule, self.curve.independent), Streams.of(seed, self.curve.frame, snr_db)
+        sent, size = 0, _FIRST_BATCH
+        while not tally.done:
+            count = max(1, -(-min(size, rule.bits - tally.bits) // self.curve.frame))
+            tally.add(*self.send(count, sent, snr_db, streams))
+            sent += count
+            size = min(2 * size, _LARGEST_BATCH.get(self.curve.code, _FIRST_BATCH))
+        return tally

@@ -1,0 +1,21 @@
+"""The arguments of the paper's Section 5 as experiments: `features`, `samples`, `tradeoff`, `checkbits`.
+
+Each module has `run(setting) -> Finding`, a negative control that must come out null, and a claim with a verdict.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+from .names import EXPERIMENTS
+
+if TYPE_CHECKING:
+    from .opening import open_setting
+    from .results_folder import execute, summary
+
+__all__ = ["EXPERIMENTS", "execute", "open_setting", "summary"]
+
+# `cnncomm-bench --help` lists the experiments and must not wait for torch.
+__getattr__, _, _ = lazy_loader.attach(
+    __name__, submod_attrs={"opening": ["open_setting"], "results_folder": ["execute", "summary"]}
+)

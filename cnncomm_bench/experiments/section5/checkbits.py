@@ -1,0 +1,157 @@
+"""Check bits (Section 5.4; Ge et al. 2019, "Defending from adversarial examples with a two-stream architecture").
+
+A network decides at full resolution, a second one sees the same image at half of it; where they disagree the check
+fails, as a parity bit does. How well that tells attacked images from clean ones, and how many errors pass undetected:
+under noise, under adversaries of the first network, and under one that knows of the check and attacks both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+from torch import nn
+
+from ...results.claims import UNKNOWN, Claim, bootstrapped, decide
+from ...results.statistics import format_gain
+from . import checkbits_figures
+from .finding import Outcome
+from .reception import measure
+from .setting import Setting
+from .trial import (
+    ADAPTIVE,
+    ITSELF,
+    LOW,
+    TWIN,
+    UNAWARE,
+    Trial,
+    detection_table,
+    gains_table,
+    roc_table,
+    undetected_table,
+)
+from .twostream import LowResolution, TwoStreams
+
+TESTS, FULL_TESTS = 200, 1000
+"""Images that are attacked, and as many others that set the level of the alarm."""
+
+
+def run(setting: Setting, tests: int | None = None) -> Outcome:
+    """Train both streams, attack them, and judge whether the check finds the attacked images.
+
+    Parameters
+    ----------
+    setting : Setting
+    tests : int, optional
+        By default `FULL_TESTS` where the setting is full, else `TESTS`.
+
+    Returns
+    -------
+    Outcome
+        Tables `checkbits` (undetected errors), `detection`, `roc` and `gains`.
+
+    Raises
+    ------
+    BenchError
+        Too few images, a factory that does not fit the data, a training that diverges.
+    """
+    setting.need("checkbits", train=20 * setting.classes, test=20 * setting.classes)
+    trial = measure(setting, train_streams(setting), tests or (FULL_TESTS if setting.full else TESTS))
+    undetected, gains, curves = undetected_table(trial), gains_table(trial), roc_table(trial)
+    claims = judge(trial, gains)
+    return Outcome(
+        name="checkbits",
+        tables={"checkbits": undetected, "detection": detection_table(trial), "roc": curves, "gains": gains},
+        claims=claims,
+        figures={"checkbits": checkbits_figures.undetected(undetected), "roc": checkbits_figures.roc(curves)},
+        text=_text(trial, claims, gains),
+    )
+
+
+def train_streams(setting: Setting) -> dict[str, TwoStreams]:
+    """The deciding network under three checks: at low resolution, a twin from another seed, and itself.
+
+    Parameters
+    ----------
+    setting : Setting
+
+    Returns
+    -------
+    dict of str to TwoStreams
+    """
+    images, labels = setting.train_images, setting.train_labels
+    blurred = replace(setting, factory=lambda: nn.Sequential(LowResolution(), setting.factory()))
+    decides = setting.trained("source", images, labels)
+    checks = {
+        LOW: blurred.trained("checkbits low resolution", images, labels, seed=1),
+        TWIN: setting.trained("checkbits same resolution", images, labels, seed=1),
+        ITSELF: decides,
+    }
+    return {name: TwoStreams(decides, check).eval() for name, check in checks.items()}
+
+
+def judge(trial: Trial, gains: pd.DataFrame) -> list[Claim]:
+    """Whether the check finds each attack, whether it holds against one that knows of it, and the control.
+
+    Parameters
+    ----------
+    trial : Trial
+    gains : DataFrame
+        See `trial.gains_table`.
+
+    Returns
+    -------
+    list of Claim
+    """
+    claims = [_finds(trial, check, attack) for check, attack in trial.received if check == LOW]
+    statement = "Control, to come out undecided: a stream that checks itself finds nothing."
+    claims.append(_finds(trial, ITSELF, UNAWARE, "checkbits-control", statement))
+    row = gains[(gains.check == LOW) & (gains.attack == ADAPTIVE)].iloc[0]
+    evidence = f"dB that the check buys, {len(trial.right)} images"
+    statement = "The check holds against an adversary that knows of it: errors pass undetected only at a lower SNR."
+    effect = (float(row.gain_db), float(row.low), float(row.high))
+    claims.append(decide("checkbits-gain", f"{LOW}, {ADAPTIVE}", "realised", effect, evidence, statement=statement))
+    return [*claims, _resolution(trial)]
+
+
+def _finds(trial: Trial, check: str, attack: str, name: str = "checkbits", statement: str = "") -> Claim:
+    telling = trial.telling(check, attack)
+    dbs = ", ".join(f"{db:g}" for db in trial.received[check, attack].snr_db[telling])
+    evidence = f"AUC less 0.5, mean over {dbs or 'no'} dB, {int(trial.right.sum())} images"
+    reason = "" if dbs else "no SNR at which the first network is off floor and ceiling"
+    effect = bootstrapped(trial.areas(check, attack)[telling].mean(0) - 0.5) if dbs else UNKNOWN
+    about = f"{check}, {attack}"
+    return decide(name, about, "realised", effect, evidence, reason=reason, statement=statement)
+
+
+def _resolution(trial: Trial) -> Claim:
+    """Whether the low resolution matters, or any second network would do."""
+    telling = trial.telling(LOW, UNAWARE)
+    low, twin = (trial.areas(check, UNAWARE)[telling] for check in (LOW, TWIN))
+    effect = bootstrapped((low - twin).mean(0)) if telling.any() else UNKNOWN
+    return decide(
+        "checkbits-resolution", f"{LOW} against {TWIN}, {UNAWARE}", "realised", effect,
+        "difference of the AUCs on the same images",
+        reason="" if telling.any() else "no SNR at which the first network is off floor and ceiling",
+        statement="The resolution makes the check: a second network of full resolution finds fewer attacked images.",
+    )  # fmt: skip
+
+
+def _text(trial: Trial, claims: list[Claim], gains: pd.DataFrame) -> str:
+    """What came out, in a few sentences."""
+    alarms = ", ".join(f"{check} {(trial.clean[check] > alarm).mean():.3f}" for check, alarm in trial.alarm.items())
+    found = "; ".join(
+        f"{claim.model} {0.5 + claim.effect:.3f}, {claim.verdict}"
+        for claim in claims
+        if claim.id == "checkbits" and claim.effect is not None
+    )
+    bought = "; ".join(
+        f"{row.check}, {row.attack} {format_gain(row.gain_db, row.low, row.high) or 'unknown'}"
+        for row in gains.itertuples()
+        if row.check != ITSELF
+    )
+    return "\n\n".join([
+        f"The first network is right on {trial.right.mean():.3f} of the clean images; false alarms: {alarms}.",
+        f"AUC of the check: {found}.",
+        f"What the check buys before errors pass undetected: {bought}.",
+    ])  # fmt: skip

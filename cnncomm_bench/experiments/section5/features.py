@@ -1,0 +1,212 @@
+"""Adversarial examples are features (Section 5.1; Ilyas et al. 2019, "Adversarial examples are not bugs").
+
+Their data set D_rand: training images moved towards a class drawn uniformly from all classes, and labelled with that
+class. To the eye the labels are random; a classifier trained on these images alone knows real images as far as the
+adversarial noise carries the class. And the carrier picture, see `carriers`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ...attacks import Logits, parse, predict
+from ...results.claims import Claim, Interval, decide
+from ...results.statistics import quantiles, wilson
+from ..training import at_snr
+from . import carriers, samples
+from . import curve_figures as figures
+from .finding import Outcome
+from .setting import Setting
+
+ATTACK = "pgd:steps=10"
+SNRS_DB = (20.0,)
+FULL_SNRS_DB = (15.0, 20.0, 25.0, 30.0)
+_PERMUTATIONS = 10_000
+_BATCH = 125
+
+ADVERSARIAL = "adversarial, relabelled"
+WHITE = "white noise, same labels"
+SHUFFLED = "adversarial, labels shuffled"
+
+
+def run(setting: Setting) -> Outcome:
+    """Train on adversarial examples alone, test on real images; then draw the map of carriers.
+
+    Parameters
+    ----------
+    setting : Setting
+        Its `source`, or a network trained on its images, is what the examples are adversarial to.
+
+    Returns
+    -------
+    Outcome
+        Tables `features`, `carriers` and `spectrum`.
+
+    Raises
+    ------
+    BenchError
+        Data too small, a factory that does not fit, a training that diverges.
+    """
+    setting.need("features", train=10 * setting.classes, test=10 * setting.classes)
+    source = (setting.source or setting.trained("source", setting.train_images, setting.train_labels)).to(
+        setting.device
+    )
+    tests, truth = setting.tests()
+    rows, claims = [], []
+    for snr_db in FULL_SNRS_DB if setting.full else SNRS_DB:
+        for name, (images, labels) in training_sets(setting, source, snr_db).items():
+            model = setting.trained(f"features {name} {snr_db:g} dB", images, labels)
+            answers, effect = _judged(model, tests, truth, setting)
+            agree = _share(_answers(source, images.float() / 255, setting.device), labels)
+            rows.append({"trained_on": name, "snr_db": snr_db, "images": len(images), "source_agrees": agree,
+                         **_accuracy(answers, truth, effect, setting.classes)})  # fmt: skip
+            claims.append(_claim(name, snr_db, effect, setting.classes))
+    table = pd.DataFrame(rows)
+    robust = samples.network(setting, "robust", len(setting.train_images))
+    studies = [
+        carriers.study(name, model, *setting.tests(carriers.IMAGES), device=setting.device, classes=setting.classes,
+                       seed=setting.seed)
+        for name, model in (("standard", source), ("robust", robust))
+    ]  # fmt: skip
+    return Outcome(
+        "features",
+        tables={
+            "features": table,
+            "carriers": pd.concat([study.map for study in studies]),
+            "spectrum": pd.concat([study.spectrum for study in studies]),
+        },
+        claims=[*claims, *(claim for study in studies for claim in study.claims)],
+        figures={"features": figures.features(table, setting.classes), "carriers": figures.carriers(studies)},
+        text=_text(table, setting.classes, studies),
+    )
+
+
+def training_sets(setting: Setting, source: nn.Module, snr_db: float) -> dict[str, tuple[Tensor, Tensor]]:
+    """D_rand and its two controls: the same labels on images under white noise, and D_rand with its labels shuffled.
+
+    Returns
+    -------
+    dict of str to (Tensor, Tensor)
+        uint8 images as the training images, and int64 labels.
+    """
+    generator = torch.Generator().manual_seed(setting.seed)
+    count = len(setting.train_images)
+    targets = torch.randint(0, setting.classes, (count,), generator=generator)
+    white = at_snr(parse("gaussian"), snr_db, setting.seed)
+    push = at_snr(parse(ATTACK), snr_db, setting.seed)
+    adversarial, noisy = [], []
+    for first in range(0, count, _BATCH):
+        rows = slice(first, first + _BATCH)
+        clean, target = setting.train_images[rows].to(setting.device).float() / 255, targets[rows].to(setting.device)
+        adversarial.append(_bytes(push(towards(source, target), clean, torch.zeros_like(target), 0)))
+        noisy.append(_bytes(white(source, clean, target, 0)))
+    moved = torch.cat(adversarial)
+    return {
+        ADVERSARIAL: (moved, targets),
+        WHITE: (torch.cat(noisy), targets),
+        SHUFFLED: (moved, targets[torch.randperm(count, generator=generator)]),
+    }
+
+
+def towards(model: Logits, targets: Tensor) -> Logits:
+    """A classifier of two classes, against the target or for it, so that leaving class 0 is to reach the target.
+
+    Its log-odds are those of the target, as in a targeted attack on the cross-entropy.
+
+    Parameters
+    ----------
+    model : callable
+    targets : Tensor, shape-(N,), int64
+        Of the images that it will be asked about.
+
+    Returns
+    -------
+    callable
+    """
+
+    def two(images: Tensor) -> Tensor:
+        logits = model(images)
+        own = logits.gather(1, targets[:, None])
+        others = logits.scatter(1, targets[:, None], -torch.inf).logsumexp(1, keepdim=True)
+        return torch.cat([others, own], 1)
+
+    return two
+
+
+def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) -> Interval:
+    """Accuracy beyond chance, against the law it has where the classifier's names of the classes mean nothing.
+
+    A classifier taught random labels still tells images apart, and may give some classes their right name by luck. So
+    accuracies of random one-to-one renamings of its answers are the null: a permutation test, turned into an interval.
+
+    Parameters
+    ----------
+    labels, answers : Tensor, shape-(N,), int64
+    classes : int
+        Fewer than five have too few renamings for a decision.
+    seed : int
+
+    Returns
+    -------
+    (float, float, float)
+        Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings lie as far off.
+    """
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    confusion.index_put_((labels, answers), torch.tensor(1), accumulate=True)
+    counts = confusion.numpy()
+    generator = np.random.default_rng(seed)
+    names = generator.permuted(np.tile(np.arange(classes), (_PERMUTATIONS, 1)), axis=1)
+    null = counts[np.arange(classes), names].sum(1) / len(labels)
+    low, high = quantiles(null, null)
+    accuracy = counts.trace() / len(labels)
+    return accuracy - 1 / classes, accuracy - high, accuracy - low
+
+
+def _judged(model: nn.Module, tests: Tensor, truth: Tensor, setting: Setting) -> tuple[Tensor, Interval]:
+    answers = _answers(model, tests, setting.device)
+    return answers, against_chance(truth.cpu(), answers, setting.classes, seed=setting.seed)
+
+
+def _answers(model: nn.Module, images: Tensor, device: str) -> Tensor:
+    parts = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+    return torch.cat([predict(model, part.to(device)).cpu() for part in parts])
+
+
+def _share(answers: Tensor, labels: Tensor) -> float:
+    return float((answers == labels.cpu()).double().mean())
+
+
+def _accuracy(answers: Tensor, truth: Tensor, effect: Interval, classes: int) -> dict[str, float]:
+    accuracy = _share(answers, truth)
+    low, high = wilson(np.array(accuracy), np.array(len(truth)))
+    return {"accuracy": accuracy, "accuracy_low": float(low), "accuracy_high": float(high), "chance": 1 / classes,
+            "null_low": accuracy - effect[2], "null_high": accuracy - effect[1]}  # fmt: skip
+
+
+def _claim(name: str, snr_db: float, effect: Interval, classes: int) -> Claim:
+    evidence = (
+        f"accuracy on real test images beyond chance ({1 / classes:.3f}) of a classifier trained on {name} at "
+        f"{snr_db:g} dB; interval from random renamings of the classes"
+    )
+    few = "fewer than five classes have too few renamings" if classes < 5 else ""
+    return decide(
+        "features" if name == ADVERSARIAL else "features-control", name, "realised", effect, evidence, reason=few
+    )
+
+
+def _bytes(images: Tensor) -> Tensor:
+    return (images * 255).round().to(torch.uint8).cpu()
+
+
+def _text(table: pd.DataFrame, classes: int, studies: list[carriers.Study]) -> str:
+    lines = [
+        f"Trained on {row.trained_on} at {row.snr_db:g} dB: accuracy {row.accuracy:.3f} on real images (95 % interval "
+        f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}; chance {1 / classes:.3f}, renamed classes "
+        f"{row.null_low:.3f} to {row.null_high:.3f})."
+        for row in table.itertuples()
+    ]
+    lines += [study.told for study in studies]
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""What an experiment of Section 5 found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...results.claims import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment found.
+
+    Attributes
+    ----------
+    name : str
+        Of the experiment, such as `features`.
+    tables : dict of str to DataFrame
+        Each is written as one CSV; the key is its name.
+    claims : list of Claim
+        The experiment's claim first, its control among them or in the evidence.
+    figures : dict of str to matplotlib Figure
+    text : str
+        A few sentences with the numbers that matter, Markdown.
+    """
+
+    name: str
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    text: str = ""

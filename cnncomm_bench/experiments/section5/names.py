@@ -1,0 +1,3 @@
+"""Names of the experiments of Section 5, in the paper's order."""
+
+EXPERIMENTS = ("features", "samples", "tradeoff", "checkbits")

@@ -1,0 +1,91 @@
+"""What a doubling of the training data buys: the ladder of sizes, the exchange rate in dB, its control."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...results.claims import Interval, bootstrapped
+from ...results.statistics import Floats, isotonic, quantiles
+
+PERMUTATIONS = 2000
+
+
+def ladder(images: int, rungs: int) -> list[int]:
+    """Sizes of training sets, each about twice the one before; the last is all images.
+
+    Examples
+    --------
+    >>> ladder(6000, 6)
+    [188, 375, 750, 1500, 3000, 6000]
+    """
+    return [round(images / 2**rung) for rung in reversed(range(rungs))]
+
+
+def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Interval:
+    """How many dB the threshold falls for a doubling of the data, by least squares.
+
+    Parameters
+    ----------
+    thresholds_db : ndarray, shape-(1 + B, M)
+        Of M trainings, in the sample and in B bootstrap samples of the test images.
+    doublings : ndarray, shape-(M,)
+        Logarithm to base 2 of the size of each training set.
+    seed : int
+
+    Returns
+    -------
+    (float, float, float)
+        Rate and 95 % interval: a bootstrap over test images and, since each training is a draw as well, over the
+        residuals of the line (Efron 1979), scaled up by sqrt(M / (M - 2)) for the line's two parameters.
+    """
+    draws, trainings = thresholds_db.shape
+    x = doublings - doublings.mean()
+    own = thresholds_db[0] - thresholds_db[0].mean()
+    residuals = (own - x * (own @ x) / (x @ x)) * np.sqrt(trainings / (trainings - 2))
+    drawn = np.random.default_rng(seed).integers(0, trainings, (draws - 1, trainings))
+    values = thresholds_db.copy()
+    values[1:] += residuals[drawn]
+    return bootstrapped(-(values @ x) / (x @ x))
+
+
+def permuted_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Interval:
+    """The control: the rate where the sizes of the training sets are in random order, its median and 95 % range.
+
+    Parameters
+    ----------
+    thresholds_db, doublings : ndarray, shape-(M,)
+    seed : int
+
+    Returns
+    -------
+    (float, float, float)
+    """
+    x = doublings - doublings.mean()
+    orders = np.random.default_rng(seed).permuted(np.tile(x, (PERMUTATIONS, 1)), axis=1)
+    rates = -(orders @ (thresholds_db - thresholds_db.mean())) / (x @ x)
+    return (float(np.median(rates)), *quantiles(rates, rates))
+
+
+def needed(accuracy: Floats, doublings: Floats, level: Floats) -> Floats:
+    """Logarithm to base 2 of the number of images at which a learning curve reaches a level.
+
+    Parameters
+    ----------
+    accuracy : ndarray, shape-(B, M)
+    doublings : ndarray, shape-(M,)
+        Rising.
+    level : ndarray, shape-(B,)
+
+    Returns
+    -------
+    ndarray, shape-(B,)
+        The smallest size where it is reached there already, the largest where it never is.
+    """
+    fitted = isotonic(accuracy)
+    above = np.array([np.searchsorted(curve, at) for at, curve in zip(level, fitted)])
+    after = above.clip(1, len(doublings) - 1)
+    low, high = (np.take_along_axis(fitted, place[:, None], 1)[:, 0] for place in (after - 1, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.nan_to_num(((level - low) / (high - low)).clip(0, 1))
+    reached: Floats = doublings[after - 1] + share * (doublings[after] - doublings[after - 1])
+    return np.where(above == 0, doublings[0], reached)

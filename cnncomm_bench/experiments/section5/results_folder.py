@@ -1,0 +1,153 @@
+"""Experiments run one after another, and what each found kept in a folder as soon as it is done.
+
+`section5.json` says what was made with what, and holds each part's claims and text; beside it lie `claims.json`, one
+CSV a table, the figures as PNG and SVG, and the page, `section5.html` and `section5.md`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..._utils.atomic import make_folder, write_text
+from ..._utils.errors import BenchError, RunFolderError
+from ...evaluation import versions
+from ...report import plots
+from ...results.claims import Claim
+from ...results.claims import judging as claims
+from . import results_page as page
+from .finding import Outcome
+from .names import EXPERIMENTS
+from .results_schema import Part, Results
+from .setting import Setting
+
+FILE = "section5.json"
+
+
+def execute(
+    names: Sequence[str],
+    setting: Setting,
+    identity: dict[str, Any],
+    folder: Path,
+    *,
+    command: str = "",
+    tell: Callable[[str], None] = lambda line: None,
+) -> Results:
+    """Run experiments, those that the folder does not hold yet; one that fails leaves the others alone.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of `EXPERIMENTS`.
+    setting : Setting
+    identity : dict
+        See `Results`.
+    folder : Path
+    command : str
+        What was typed, for the record.
+    tell : callable
+        Gets a line before and after each experiment.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    RunFolderError
+        The folder holds results of something else, or cannot be written.
+    """
+    results = _opened(folder, identity, command)
+    for name in names:
+        if name in results.parts:
+            tell(f"{name}: done before, kept")
+            continue
+        tell(f"{name}: running")
+        began = time.monotonic()
+        try:
+            outcome = import_module(f".{name}", __package__).run(setting)
+        except BenchError as error:
+            results.failures[name] = " ".join(str(error).split())
+            tell(f"{name}: failed: {results.failures[name]}")
+        else:
+            seconds = time.monotonic() - began
+            results.parts[name] = _keep(outcome, folder, seconds, setting.device)
+            results.failures.pop(name, None)
+            tell(f"{name}: done in {seconds:.0f} s")
+        _write(results, folder)
+    return results
+
+
+def found(results: Results) -> list[Claim]:
+    """All claims, in the order of the experiments."""
+    return [claim for name in EXPERIMENTS if name in results.parts for claim in results.parts[name].claims]
+
+
+def summary(results: Results, folder: Path) -> str:
+    """The claims with their verdicts, and where everything lies.
+
+    Parameters
+    ----------
+    results : Results
+    folder : Path
+
+    Returns
+    -------
+    str
+    """
+    from tabulate import tabulate
+
+    rows = [{key: row[key] for key in row if key != "ruler"} for row in claims.table(found(results))]
+    title = "claims of Section 5 (effects speak for the claim where positive; a control is to come out undecided)"
+    return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}\n\n{folder / 'section5.html'}"
+
+
+def _opened(folder: Path, identity: dict[str, Any], command: str) -> Results:
+    results = Results(identity=identity, versions=versions(), command=command)
+    path = folder / FILE
+    make_folder(folder)
+    try:
+        if not path.exists():
+            return results
+        earlier = Results.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}; name another with --out") from error
+    except ValidationError as error:
+        raise RunFolderError(
+            f"{path} is corrupt: {error.errors()[0]['msg']}; name another folder with --out"
+        ) from error
+    differing = [key for key in identity if earlier.identity.get(key) != identity[key]]
+    if differing:
+        raise RunFolderError(
+            f"{folder} holds results that differ in {', '.join(differing)}: name another folder with --out"
+        )
+    return results.model_copy(update={"parts": earlier.parts, "failures": earlier.failures})
+
+
+def _keep(outcome: Outcome, folder: Path, seconds: float, device: str) -> Part:
+    def stem(key: str) -> str:
+        return key if key == outcome.name else f"{outcome.name}-{key}"
+
+    for key, table in outcome.tables.items():
+        write_text(folder / f"{stem(key)}.csv", table.round(6).to_csv(index=False))
+    for key, figure in outcome.figures.items():
+        plots.save(figure, folder, stem(key))
+    return Part(
+        seconds=round(seconds, 1),
+        device=device,
+        text=outcome.text,
+        claims=outcome.claims,
+        tables=[stem(key) for key in outcome.tables],
+        figures=[stem(key) for key in outcome.figures],
+    )
+
+
+def _write(results: Results, folder: Path) -> None:
+    write_text(folder / FILE, results.model_dump_json(indent=2) + "\n")
+    claims.write(found(results), folder / "claims.json")
+    page.write(results, folder)

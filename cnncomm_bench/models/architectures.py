@@ -1,0 +1,270 @@
+"""Architectures by name, or by the user's own file."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from .._utils.errors import ModelError, UsageError, nearest
+from .._utils.files import one_line, shown
+from .._utils.torchvision_operators import import_torchvision
+from .preprocessing import Preprocessing, imagenet
+
+HOW = "torchvision:NAME (as in resnet18), timm:NAME, FILE.py:factory or package.module:factory"
+_FROM_FILE = "_cnncomm_arch_"
+_CLASS_KEYWORDS = ("num_classes", "n_classes", "classes", "nb_classes", "num_labels")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network without weights.
+
+    Attributes
+    ----------
+    name : str
+        As typed or found.
+    build : callable
+        ``build(classes)`` makes it for that many classes; ``build(None)`` with its own default.
+    preprocessing : Preprocessing or None
+        What its library says; None for a user's own.
+    """
+
+    name: str
+    build: Callable[[int | None], nn.Module]
+    preprocessing: Preprocessing | None
+
+
+def find(spec: str) -> Architecture:
+    """Find an architecture by what follows `--arch`.
+
+    Parameters
+    ----------
+    spec : str
+        A torchvision name, ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:factory`` or ``package.module:factory``.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    UsageError
+        There is no such name, file or factory.
+    ModelError
+        The library or the user's code cannot be imported.
+    """
+    library, _, name = spec.partition(":")
+    if not name:
+        return _torchvision(spec)
+    if library == "torchvision":
+        return _torchvision(name.partition(":")[0])
+    if library == "timm":
+        return _timm(name)
+    place, _, factory = spec.rpartition(":")
+    return _own(spec, place, factory)
+
+
+def modules_from_files() -> list[ModuleType]:
+    """Modules that were imported from a file of the user's, and that no other process finds by their names.
+
+    Returns
+    -------
+    list of module
+    """
+    return [module for name, module in sys.modules.items() if name.startswith(_FROM_FILE)]
+
+
+def from_file_name(path: Path) -> Architecture | None:
+    """Find the torchvision architecture that a file's name names.
+
+    Parameters
+    ----------
+    path : Path
+        As ``resnet18.pt``, ``resnet18-f37072fd.pth`` or ``flowers_resnet18.pt``.
+
+    Returns
+    -------
+    Architecture or None
+        The longest torchvision name found in the stem between separators; None where there is none.
+    """
+    words = re.split(r"[^a-z0-9]+", path.stem.lower())
+    names = {name.replace("_", ""): name for name in _torchvision_names()}
+    for length in range(len(words), 0, -1):
+        for start in range(len(words) - length + 1):
+            joined = "".join(words[start : start + length])
+            if joined in names:
+                return _torchvision(names[joined])
+    return None
+
+
+def _torchvision_names() -> list[str]:
+    torchvision = import_torchvision()
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def _torchvision(name: str) -> Architecture:
+    known = _torchvision_names()
+    if name not in known:
+        files = f" (a factory of your own is written FILE.py:factory, not {name})" if name.endswith(".py") else ""
+        close = nearest(name, known).partition(" There are")[0] if len(known) > 20 else nearest(name, known)
+        close = "" if close.startswith("There are") else f"{close} "
+        raise UsageError(f"--arch {shown(name)}: torchvision has no such classifier{files}; {close}expected {HOW}")
+
+    def build(classes: int | None) -> nn.Module:
+        models = import_torchvision().models
+        options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+        if name in ("googlenet", "inception_v3"):  # their slow initialisation is overwritten anyway
+            options["init_weights"] = False
+        model: nn.Module = models.get_model(name, weights=None, **options)
+        return model
+
+    return Architecture(name, build, imagenet(f"the ImageNet statistics of torchvision's {name}"))
+
+
+def _timm(name: str) -> Architecture:
+    timm = import_timm()
+    plain = name.partition(".")[0]
+    if not timm.is_model(plain):
+        close = nearest(plain, timm.list_models()).partition(" There are")[0]
+        raise UsageError(f"--arch timm:{shown(name)}: timm has no such model; {close}")
+
+    def build(classes: int | None) -> nn.Module:
+        options = {} if classes is None else {"num_classes": classes}
+        model: nn.Module = timm.create_model(name, pretrained=False, **options)
+        return model
+
+    return Architecture(f"timm:{name}", build, timm_preprocessing(timm.get_pretrained_cfg(name), fixed=False))
+
+
+def import_timm() -> Any:
+    """Import timm, with torchvision made importable first.
+
+    Returns
+    -------
+    module
+        `timm`.
+
+    Raises
+    ------
+    ModelError
+        It is not installed.
+    """
+    import_torchvision()
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise ModelError(f"timm cannot be imported ({one_line(error)}): pip install 'cnncomm-bench[timm]'") from error
+
+
+def timm_preprocessing(config: Any, fixed: bool) -> Preprocessing:
+    """Translate timm's config of a model.
+
+    Parameters
+    ----------
+    config : timm.models.PretrainedCfg or dict
+        The model's `pretrained_cfg`.
+    fixed : bool
+        The weights belong to this config, so its image size applies too.
+
+    Returns
+    -------
+    Preprocessing
+    """
+    get = config.get if isinstance(config, Mapping) else lambda key, default=None: getattr(config, key, default)
+    size = int(tuple(get("input_size") or (3, 224, 224))[-1]) if fixed else None
+    crop = float(get("crop_pct") or 0.875)
+    return Preprocessing(
+        tuple(float(v) for v in get("mean") or imagenet("").mean),
+        tuple(float(v) for v in get("std") or imagenet("").std),
+        size,
+        int(size / crop) if size else None,
+        str(get("interpolation") or "bilinear"),
+        "timm",
+    )
+
+
+def _own(spec: str, place: str, factory: str) -> Architecture:
+    module = _import_file(spec, Path(place)) if place.endswith(".py") else _import_module(spec, place)
+    made = getattr(module, factory, None)
+    if not callable(made):
+        public = [
+            n
+            for n, v in vars(module).items()
+            if callable(v) and not n.startswith("_") and v.__module__ == module.__name__
+        ]
+        raise UsageError(
+            f"--arch {shown(spec)}: {shown(place)} defines no {shown(factory)}; {nearest(factory, public)}"
+        )
+    keyword = _class_keyword(made)
+
+    def build(classes: int | None) -> nn.Module:
+        try:
+            model = made() if classes is None or keyword is None else made(**{keyword: classes})
+        except Exception as error:  # the user's own code may raise anything
+            if classes is None and keyword and isinstance(error, TypeError):
+                return build(1000)  # it insists on being told the number of classes
+            raise ModelError(f"--arch {shown(spec)}: calling {factory} failed ({one_line(error)})") from error
+        if not isinstance(model, nn.Module):
+            raise ModelError(
+                f"--arch {shown(spec)}: {factory} returned a {type(model).__name__}, expected a torch.nn.Module"
+            )
+        return model
+
+    return Architecture(spec, build, None)
+
+
+def _class_keyword(made: Callable[..., Any]) -> str | None:
+    try:
+        parameters = inspect.signature(made).parameters
+    except (TypeError, ValueError):
+        return None
+    return next((word for word in _CLASS_KEYWORDS if word in parameters), None)
+
+
+def _import_file(spec: str, path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"--arch {shown(spec)}: there is no file {shown(path)}; expected {HOW}")
+    name = f"{_FROM_FILE}{re.sub(r'[^A-Za-z0-9]', '_', str(path.resolve()))}"
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None:
+        raise UsageError(f"--arch {shown(spec)}: {shown(path)} is no Python file")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module  # dataclasses and pickles look their module up
+    with _on_path(path.resolve().parent):
+        try:
+            found.loader.exec_module(module)
+        except Exception as error:  # the user's own code may raise anything
+            del sys.modules[name]
+            raise ModelError(f"--arch {shown(spec)}: {shown(path)} cannot be imported ({one_line(error)})") from error
+    return module
+
+
+@contextlib.contextmanager
+def _on_path(folder: Path) -> Any:
+    sys.path.insert(0, str(folder))  # so that the file may import its neighbours
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _import_module(spec: str, place: str) -> Any:
+    with _on_path(Path.cwd()):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise UsageError(f"--arch {shown(spec)}: {one_line(error)}; expected {HOW}") from error
+        except Exception as error:  # imported code may raise anything
+            raise ModelError(f"--arch {shown(spec)}: {shown(place)} cannot be imported ({one_line(error)})") from error

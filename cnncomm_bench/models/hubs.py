@@ -1,0 +1,175 @@
+"""Models by a name that a user knows: bundled, torchvision, timm, the Hugging Face hub, RobustBench."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import bundled
+from .._utils.errors import ModelError, UsageError, nearest
+from .._utils.files import one_line, sha256_of, shown
+from .._utils.torchvision_operators import import_torchvision
+from .architectures import find as find_architecture
+from .architectures import import_timm, timm_preprocessing
+from .fitting import fit
+from .preprocessing import Preprocessing
+
+KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench")
+
+
+def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
+    """Open a model by name.
+
+    Parameters
+    ----------
+    spec : str
+        ``KIND:NAME`` with a kind of `KINDS`.
+    trust : bool
+        Whether code that comes with weights may run.
+
+    Returns
+    -------
+    dict or None
+        ``name``, ``network`` and, where known, ``preprocessing``, ``channels``, ``sha256``, ``class_names``; None
+        where `spec` is no such name.
+
+    Raises
+    ------
+    UsageError
+        There is no model of that name.
+    ModelError
+        It cannot be fetched.
+    """
+    kind, colon, name = spec.partition(":")
+    opener: dict[str, Callable[[str, bool], dict[str, Any]]] = {
+        "bundled": _bundled,
+        "torchvision": _torchvision,
+        "timm": _timm,
+        "hf-hub": _hf_hub,
+        "robustbench": _robustbench,
+    }
+    if not colon or kind not in opener:
+        return None
+    return opener[kind](name, trust)
+
+
+def _bundled(name: str, trust: bool) -> dict[str, Any]:
+    if name not in bundled.MODELS:
+        raise UsageError(f"--model bundled:{shown(name)}: {nearest(name, list(bundled.MODELS))}")
+    return {
+        "name": f"bundled:{name}",
+        "network": bundled.load(name),
+        "preprocessing": Preprocessing(size=28, source="bundled"),
+        "channels": 1,
+        "sha256": sha256_of(bundled.path(name)),
+        "class_names": bundled.images()[2],
+    }
+
+
+def _torchvision(name: str, trust: bool) -> dict[str, Any]:
+    plain, _, wanted = name.partition(":")
+    architecture = find_architecture(f"torchvision:{plain}")
+    models = import_torchvision().models
+    members = models.get_model_weights(plain).__members__
+    if wanted not in members and wanted not in ("", "DEFAULT"):
+        raise UsageError(f"--model torchvision:{shown(name)}: {nearest(wanted, list(members))}")
+    weights = models.get_model_weights(plain)[wanted or "DEFAULT"]
+    transforms = weights.transforms()
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            f"torchvision:{shown(name)} could not be fetched ({one_line(error)}): download {weights.url} yourself "
+            f"and pass the file"
+        ) from error
+    stored = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    return {
+        "name": f"torchvision:{plain}",
+        "network": fit(architecture, state, f"torchvision:{name}"),
+        "preprocessing": torchvision_preprocessing(transforms),
+        "channels": 3,
+        "sha256": sha256_of(stored) if stored.is_file() else "",
+        "class_names": tuple(weights.meta.get("categories", ())) or None,
+    }
+
+
+def torchvision_preprocessing(transforms: Any) -> Preprocessing:
+    """Translate the transforms of torchvision's weights.
+
+    Parameters
+    ----------
+    transforms : torchvision.transforms._presets.ImageClassification
+        What ``weights.transforms()`` gives.
+
+    Returns
+    -------
+    Preprocessing
+    """
+    return Preprocessing(
+        tuple(transforms.mean),
+        tuple(transforms.std),
+        int(transforms.crop_size[0]),
+        int(transforms.resize_size[0]),
+        str(transforms.interpolation.value),
+        "torchvision weights",
+    )
+
+
+def _timm(name: str, trust: bool) -> dict[str, Any]:
+    timm = import_timm()
+    if not name.startswith("hf-hub:") and not timm.is_model(name.partition(".")[0]):
+        close = nearest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
+        raise UsageError(f"--model timm:{shown(name)}: timm has no such model; {close}")
+    try:
+        network = timm.create_model(name, pretrained=True)
+    except Exception as error:  # timm and the hub raise errors of many libraries
+        raise ModelError(
+            f"timm:{shown(name)} could not be fetched ({one_line(error)}): download its weights yourself and pass "
+            f"the file with --arch timm:{shown(name)}"
+        ) from error
+    config = network.pretrained_cfg
+    names = config.get("label_names")
+    return {
+        "name": name if name.startswith("hf-hub:") else f"timm:{name}",
+        "network": network,
+        "preprocessing": timm_preprocessing(config, fixed=True),
+        "channels": int(config["input_size"][0]),
+        "class_names": tuple(names) if names else None,
+    }
+
+
+def _hf_hub(name: str, trust: bool) -> dict[str, Any]:
+    return _timm(f"hf-hub:{name}", trust)
+
+
+def _robustbench(name: str, trust: bool) -> dict[str, Any]:
+    plain, _, rest = name.partition(":")
+    dataset, _, threat = rest.partition(":")
+    if not trust:
+        raise ModelError(
+            f"robustbench:{shown(name)}: RobustBench unpickles what it downloads, which can run any code: refused. "
+            "If you trust it, add --trust"
+        )
+    import_torchvision()
+    try:
+        load = importlib.import_module("robustbench.utils").load_model
+    except ImportError as error:
+        raise ModelError(
+            f"robustbench cannot be imported ({one_line(error)}): "
+            "pip install git+https://github.com/RobustBench/robustbench"
+        ) from error
+    try:
+        network = load(plain, dataset=dataset or "cifar10", threat_model=threat or "Linf")
+    except Exception as error:  # downloads, unpickling and missing keys
+        raise ModelError(f"robustbench:{shown(name)} could not be opened ({one_line(error)})") from error
+    # Its models take pixels in [0, 1] and normalise by themselves.
+    return {
+        "name": f"robustbench:{plain}",
+        "network": network,
+        "preprocessing": Preprocessing(source="robustbench"),
+        "channels": 3,
+    }

@@ -1,0 +1,97 @@
+"""A classifier as one callable from images in [0, 1] to logits, its normalisation inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .inspection import logits_of
+from .preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier ready to be scored.
+
+    Attributes
+    ----------
+    name : str
+        Short label for tables: the file's stem, or a name such as ``'bundled:standard'``.
+    predict : callable
+        Float images in [0, 1], shape-(N, C, H, W), to logits, shape-(N, K). Its preprocessing is inside. An
+        `nn.Module` in eval mode with frozen parameters.
+    classes : int
+        Number of logits.
+    channels, size : int or None
+        Of the images it takes; None where it takes anything.
+    differentiable : bool
+        False for ONNX: attacks that need gradients cannot be run.
+    sha256 : str
+        Of its file; ``''`` where there is none.
+    preprocessing : Preprocessing
+        What `predict` and the resizing of images do, and where that is known from.
+    class_names : tuple of str or None
+        In the order of the logits, where they are known.
+    notes : tuple of str
+        Lines worth printing: what was assumed, what the file can execute.
+    """
+
+    name: str
+    predict: Callable[[Tensor], Tensor]
+    classes: int
+    channels: int | None
+    size: int | None
+    differentiable: bool
+    sha256: str
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Normalised(nn.Module):
+    """A network behind its normalisation.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes normalised images.
+    mean, std : sequence of float
+        One a channel, for pixels in [0, 1].
+
+    Examples
+    --------
+    >>> grey = Normalised(nn.Flatten(), mean=[0.5], std=[0.5])
+    >>> grey(torch.zeros(2, 1, 1, 1)).tolist()
+    [[-1.0], [-1.0]]
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify images.
+
+        Parameters
+        ----------
+        images : Tensor, shape-(N, C, H, W)
+            Pixels in [0, 1].
+
+        Returns
+        -------
+        Tensor, shape-(N, K)
+            Logits.
+        """
+        if images.requires_grad and torch.is_grad_enabled():
+            images = images.view_as(images)
+            # Attacks flatten gradients, whatever the network's layout.
+            images.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
+        return logits_of(self.network((images - self.mean) / self.std))

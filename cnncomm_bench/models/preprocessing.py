@@ -1,0 +1,224 @@
+"""What happens to an image before a network sees it, and where that is known from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .._utils.errors import ModelError, UsageError
+from .._utils.files import one_line, shown
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, crop and normalisation of a model.
+
+    Attributes
+    ----------
+    mean, std : tuple of float
+        Of each channel, for pixels in [0, 1]; one number stands for every channel.
+    size : int or None
+        Side of the square centre crop the network gets; None where it takes any size.
+    resize : int or None
+        Length of the shorter side before that crop; None: the same as `size`.
+    interpolation : str
+        One of `INTERPOLATIONS`.
+    source : str
+        Where the numbers come from: 'command line', 'model.json', 'torchvision weights', 'timm', 'default', ...
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    size: int | None = None
+    resize: int | None = None
+    interpolation: str = "bilinear"
+    source: str = "default"
+
+
+def imagenet(source: str) -> Preprocessing:
+    """Give the ImageNet statistics, without a size.
+
+    Parameters
+    ----------
+    source : str
+        Why they apply.
+
+    Returns
+    -------
+    Preprocessing
+    """
+    return Preprocessing(IMAGENET_MEAN, IMAGENET_STD, source=source)
+
+
+def numbers(option: str, value: str | float | Sequence[float]) -> tuple[float, ...]:
+    """Read `--mean` or `--std`: one number, or one a channel.
+
+    Parameters
+    ----------
+    option : str
+        ``'--mean'`` or ``'--std'``, for messages.
+    value : str, float or sequence of float
+        ``"0.485,0.456,0.406"``, or the numbers themselves.
+
+    Returns
+    -------
+    tuple of float
+
+    Raises
+    ------
+    UsageError
+        They are no numbers, or none for pixels in [0, 1].
+    """
+    try:
+        parts = (
+            value.split(",") if isinstance(value, str) else [value] if isinstance(value, int | float) else list(value)
+        )
+        read = tuple(float(part) for part in parts)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{option} {value}: expected numbers with commas between, as in {option} 0.5,0.5,0.5"
+        ) from None
+    if not read or not all(math.isfinite(number) for number in read):
+        raise UsageError(f"{option} {value}: expected finite numbers, as in {option} 0.5,0.5,0.5")
+    if max(map(abs, read)) > 2:
+        scaled = ",".join(f"{number / 255:.4g}" for number in read)
+        raise UsageError(
+            f"{option} {value}: these are for pixels from 0 to 255; for pixels in [0, 1] type {option} {scaled}"
+        )
+    if option == "--std" and min(read) <= 0:
+        raise UsageError(f"--std {value}: every number must be above 0")
+    return read
+
+
+def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
+    """Read the `model.json` that lies beside a checkpoint.
+
+    ``STEM.json`` (for ``STEM.pt``) goes before ``model.json``. All its keys are optional: ``architecture``,
+    ``mean``, ``std``, ``size``, ``resize``, ``interpolation``, ``channels``, ``class_names``.
+
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+
+    Returns
+    -------
+    preprocessing : Preprocessing or None
+        None where there is no such file, or it has neither mean nor std nor size.
+    content : dict
+        Everything in it.
+
+    Raises
+    ------
+    ModelError
+        It is there and cannot be understood.
+    """
+    found = next((p for p in (path.with_suffix(".json"), path.with_name("model.json")) if p.is_file()), None)
+    if found is None or found == path:
+        return None, {}
+    name = shown(found.name)
+    try:
+        if found.stat().st_size > 2**22:
+            raise ValueError("it is larger than 4 MiB")
+        content = json.loads(found.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{name} beside the model is no JSON ({one_line(error)}): mend it or move it away") from error
+    if not isinstance(content, dict):
+        raise ModelError(f'{name} beside the model must hold an object such as {{"mean": [0.5], "std": [0.5]}}')
+    if not {"mean", "std", "size"} & content.keys():
+        if found.name != "model.json" and "architecture" not in content and "class_names" not in content:
+            return None, {}  # some other file that happens to share the stem
+        return None, content
+    try:
+        mean, std = numbers("--mean", content.get("mean", 0.0)), numbers("--std", content.get("std", 1.0))
+        size, resize = (None if content.get(key) is None else int(content[key]) for key in ("size", "resize"))
+        interpolation = str(content.get("interpolation", "bilinear"))
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation is one of {', '.join(INTERPOLATIONS)}")
+        if any(side is not None and not 1 <= side <= 4096 for side in (size, resize)):
+            raise ValueError("size and resize lie between 1 and 4096")
+    except (UsageError, TypeError, ValueError) as error:
+        raise ModelError(f"{name} beside the model: {one_line(error)}") from error
+    return Preprocessing(mean, std, size, resize, interpolation, source=name), content
+
+
+def overridden(
+    known: Preprocessing,
+    mean: str | float | Sequence[float] | None,
+    std: str | float | Sequence[float] | None,
+    size: int | None,
+) -> Preprocessing:
+    """Put what the command line says over what is known.
+
+    Parameters
+    ----------
+    known : Preprocessing
+        From the model.
+    mean, std : str, float, sequence of float or None
+        `--mean` and `--std` where given.
+    size : int or None
+        `--size` where given: then the shorter side is resized to it too.
+
+    Returns
+    -------
+    Preprocessing
+
+    Raises
+    ------
+    UsageError
+        A number makes no sense.
+    """
+    changed = known
+    if mean is not None:
+        changed = replace(changed, mean=numbers("--mean", mean), source="command line")
+    if std is not None:
+        changed = replace(changed, std=numbers("--std", std), source="command line")
+    if size is not None:
+        if not 1 <= size <= 4096:
+            raise UsageError(f"--size {size}: expected the side of the images in pixels, from 1 to 4096")
+        # Keep the proportion of crop to image that the model was made for.
+        resize = round(size * known.resize / known.size) if known.resize and known.size else None
+        changed = replace(changed, size=size, resize=resize)
+    return changed
+
+
+def for_channels(known: Preprocessing, channels: int) -> Preprocessing:
+    """Check that mean and std are one number, or one a channel.
+
+    Parameters
+    ----------
+    known : Preprocessing
+        Any.
+    channels : int
+        Of the images.
+
+    Returns
+    -------
+    Preprocessing
+        With `channels` numbers in mean and std.
+
+    Raises
+    ------
+    UsageError
+        Another count of numbers.
+    """
+    for option, value in (("--mean", known.mean), ("--std", known.std)):
+        if len(value) not in (1, channels):
+            raise UsageError(
+                f"{option} has {len(value)} numbers ({known.source}) and the model takes {channels} "
+                f"channel{'s' if channels != 1 else ''}: give one number, or one a channel"
+            )
+    repeat = {
+        key: value * channels if len(value) == 1 else value
+        for key, value in vars(known).items()
+        if key in ("mean", "std")
+    }
+    return replace(known, **repeat)

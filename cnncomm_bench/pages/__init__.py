@@ -1,1 +1,0 @@
-"""What `report` is made of: the chart's data, tables, the gallery and its captions."""

@@ -1,1 +1,0 @@
-"""The parts of the communication link; `cnncomm_bench.link` puts them together."""

@@ -1,0 +1,8 @@
+"""Numbers to files: tables, pictures, the report page."""
+
+from . import comparison, plots, sections
+from .document import TEMPLATES, environment
+from .outputs import derive
+from .plots import COLOURS, MARKERS
+
+__all__ = ["COLOURS", "MARKERS", "TEMPLATES", "comparison", "derive", "environment", "plots", "sections"]

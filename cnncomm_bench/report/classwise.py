@@ -1,0 +1,125 @@
+"""Accuracy by class: which classes fall first, under which attack."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..results.statistics import CLEAN, WORST, Curve, Floats, Tally, Z
+
+COLUMNS = ("model", "label", "images", "clean", "noise", "noise_low", "noise_high",
+           "adversary", "adversary_low", "adversary_high")  # fmt: skip
+
+
+ATTACK_COLUMNS = ("model", "attack", "ruler", "worst", "worst_accuracy", "best", "best_accuracy",
+                  "favourite", "favourite_share")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Classwise:
+    """Accuracies by class.
+
+    Attributes
+    ----------
+    classes : DataFrame
+        `model, label, images, clean, noise, noise_low, noise_high, adversary, adversary_low, adversary_high`: clean
+        accuracy, then mean accuracy over the grid and all attacks of a kind with its 95 % interval from the
+        spread over images; NaN where no image of a class ran. Of several adversaries, their worst case.
+    attacks : DataFrame
+        `model, attack, ruler, worst, worst_accuracy, best, best_accuracy, favourite, favourite_share`: the classes
+        of the least and the greatest mean accuracy over the grid; and the answer that is given most often at the
+        lowest SNR, with its share of the images (-1 and NaN for the worst case over adversaries).
+    """
+
+    classes: pd.DataFrame
+    attacks: pd.DataFrame
+
+
+def by_class(predictions: pd.DataFrame, tally: Tally, adversaries: Collection[str]) -> Classwise:
+    """Accuracies of every model by class.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Those that `tally` counted; the worst case over adversaries may be missing.
+    tally : Tally
+    adversaries : collection of str
+        Which attacks are adversaries.
+
+    Returns
+    -------
+    Classwise
+    """
+    favourites = _favourites(predictions, tally)
+    classes, attacks = [], []
+    for model in tally.models:
+        label = _labels(predictions, tally, model)
+        curves = [curve for curve in tally.curves if curve.model == model]
+        hostile = [curve for curve in curves if curve.attack in adversaries]
+        worst = [curve for curve in hostile if curve.attack == WORST]
+        clean = tally.clean(model)
+        count = np.bincount(label[tally.ran[clean]], minlength=tally.classes)
+        accuracy = _mean(tally.hits[clean], label, tally.ran[clean], tally.classes)[0]
+        noise = _of_kind(tally, [curve for curve in curves if curve not in hostile], label)
+        adversary = _of_kind(tally, worst or hostile, label)
+        for number in np.flatnonzero(count):
+            row = (accuracy[number], *noise[:, number], *adversary[:, number])
+            classes.append((model, int(number), int(count[number]), *map(float, row)))
+        for curve in curves:
+            favourite = favourites.get((model, curve.attack, curve.ruler), (-1, np.nan))
+            attacks.append((model, *_extremes(tally, curve, label), *favourite))
+    return Classwise(pd.DataFrame(classes, columns=COLUMNS), pd.DataFrame(attacks, columns=ATTACK_COLUMNS))
+
+
+def _favourites(predictions: pd.DataFrame, tally: Tally) -> dict[tuple[str, str, str], tuple[int, float]]:
+    """Answer given most often at the lowest SNR of each curve, and its share."""
+    lowest = {(curve.model, curve.attack, curve.ruler): curve.snr_db[0] for curve in tally.curves}
+    rows = predictions[predictions["snr_db"].isin(set(lowest.values()))]
+    found = {}
+    for (*curve, db), part in rows.groupby(["model", "attack", "ruler", "snr_db"], sort=False, observed=True):
+        if lowest.get(tuple(curve)) == db:
+            given = np.bincount(part["prediction"])
+            found[tuple(curve)] = (int(given.argmax()), float(given.max() / len(part)))
+    return found
+
+
+def _labels(predictions: pd.DataFrame, tally: Tally, model: str) -> npt.NDArray[np.int64]:
+    """Label of every image of the tally; without labels, it is the model's own clean answer."""
+    rows = predictions[(predictions["attack"] == CLEAN) & (predictions["model"] == model)]
+    labels = np.zeros(len(tally.images), dtype=np.int64)
+    labels[tally.images.get_indexer(rows["image"])] = rows["label"].to_numpy()
+    return labels
+
+
+def _of_kind(tally: Tally, curves: list[Curve], label: npt.NDArray[np.int64]) -> Floats:
+    """Mean accuracy over all attacks of a kind, and its interval, of shape-(3, classes)."""
+    if not curves:
+        return np.full((3, tally.classes), np.nan)
+    images = np.logical_and.reduce([curve.images for curve in curves])
+    each = np.mean([tally.hits[curve.cells].mean(0) for curve in curves], axis=0)
+    mean, half = _mean(each, label, images, tally.classes)
+    return np.stack([mean, np.maximum(mean - half, 0), np.minimum(mean + half, 1)])
+
+
+def _mean(
+    values: Floats, label: npt.NDArray[np.int64], images: npt.NDArray[np.bool_], classes: int
+) -> tuple[Floats, Floats]:
+    """Mean by class, and half its interval from the spread over images."""
+    chosen, numbers = values[images].astype(float), label[images]
+    count = np.bincount(numbers, minlength=classes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(numbers, chosen, classes) / count
+        spread = np.bincount(numbers, np.square(chosen - mean[numbers]), classes) / (count - 1)
+        return mean, Z * np.sqrt(np.where(count > 1, spread, np.nan) / count)
+
+
+def _extremes(tally: Tally, curve: Curve, label: npt.NDArray[np.int64]) -> tuple[object, ...]:
+    mean = _mean(tally.hits[curve.cells].mean(0), label, curve.images, tally.classes)[0]
+    if np.isnan(mean).all():
+        return (curve.attack, curve.ruler, -1, np.nan, -1, np.nan)
+    worst, best = int(np.nanargmin(mean)), int(np.nanargmax(mean))
+    return (curve.attack, curve.ruler, worst, float(mean[worst]), best, float(mean[best]))

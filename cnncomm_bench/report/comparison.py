@@ -1,0 +1,73 @@
+"""Runs put side by side: their models, on the same images, in one run that can be scored and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from .._utils.errors import UsageError
+from ..results import Run, write_run
+from .outputs import derive
+
+
+def compare(folders: Sequence[Path], out: Path) -> Run:
+    """Join finished runs on the same images into one.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Two or more runs; of an attack and ruler that not all of them have, those that have it are compared.
+    out : Path
+        Folder of the joint run; new, or one that holds the same comparison.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+        Fewer than two runs, other images, bits or SNRs, or the same model twice.
+    RunFolderError
+        A folder holds no finished run, or `out` holds something else.
+    """
+    if len(folders) < 2:
+        raise UsageError("compare takes two runs or more: cnncomm-bench compare RUN RUN")
+    runs = [Run.open(folder) for folder in folders]
+    first, where = runs[0], folders[0]
+    for run, folder in zip(runs[1:], folders[1:], strict=True):
+        for what, one, other in (
+            ("images", first.info.data.sha256, run.info.data.sha256),
+            ("SNRs", first.info.suite.snr_db, run.info.suite.snr_db),
+            ("bits", first.info.bits, run.info.bits),
+        ):
+            if one != other:
+                raise UsageError(f"{where} and {folder} have other {what}: only runs that agree in them are compared")
+    models = [model for run in runs for model in run.info.models]
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{', '.join(twice)} is in more than one of the runs: name each model once")
+    entries = {entry.spec: entry for run in runs for entry in run.info.suite.attacks}
+    rulers = dict.fromkeys(ruler for run in runs for ruler in run.info.suite.rulers)
+    info = first.info.model_copy(
+        update={
+            "models": models,
+            "suite": first.info.suite.model_copy(
+                update={"attacks": tuple(entries.values()), "rulers": tuple(rulers), "title": "A comparison of runs"}
+            ),
+            "seeds": sorted({seed for run in runs for seed in run.info.seeds}),
+            "command": "; ".join(run.info.command for run in runs),
+            "seconds": {},
+            "failures": [failure for run in runs for failure in run.info.failures],
+            "notes": [note for run in runs for note in run.info.notes],
+            "facts": {model: facts for run in runs for model, facts in run.info.facts.items()},
+        }
+    )
+    joint = pd.concat([run.predictions for run in runs], ignore_index=True)
+    write_run(out, info, joint)
+    result = Run.open(out)
+    derive(result, out)
+    return result

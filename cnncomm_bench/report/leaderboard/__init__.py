@@ -1,0 +1,8 @@
+"""Leaderboards: one JSON entry a model, and the tables rendered from the entries."""
+
+from . import entry
+from .entry import CellRecord, Entry
+from .folder import add, check, render
+from .from_run import parameters
+
+__all__ = ["CellRecord", "Entry", "add", "check", "entry", "parameters", "render"]

@@ -1,0 +1,254 @@
+"""Sections of the report: every number of a run as text, with its interval beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from ..results import flat_boundary as projection
+from ..results.claims import Claim, table
+from ..results.statistics import CLEAN, WORST, capacity, format_db, format_gain
+from .classwise import Classwise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..results import Run
+
+Row = dict[str, Any]
+
+_CLASSES_SHOWN = 6  # at either end, where there are too many classes to show
+
+
+def models(run: Run) -> list[Row]:
+    """Each model with its clean accuracy, thresholds and strongest adversary.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of dict
+    """
+    sections = []
+    for model, frame in run.thresholds.groupby("model", sort=False, observed=True):
+        curves = run.curves[run.curves["model"] == model]
+        clean = curves[curves["attack"] == CLEAN].iloc[0]
+        rows = [_threshold(row, curves, run) for row in frame.itertuples()]
+        white = next((row for row in rows if (row["attack"], row["ruler"]) == ("gaussian", "realised")), None)
+        hostile = [row for row in rows if row["kind"] == "adversary" and not math.isnan(row["at"])]
+        best = max(hostile, key=lambda row: row["at"], default=None)
+        sections.append(
+            {
+                "name": model,
+                "clean": f"{clean.accuracy:.3f}",
+                "clean_interval": f"{clean.accuracy_low:.3f} to {clean.accuracy_high:.3f}",
+                "images": int(clean.images),
+                "level": f"{frame['level'].iloc[0]:.3f}",
+                "white": white,
+                "best": best,
+                "yardstick": _yardstick(best, math.prod(run.info.data.shape)),
+                "projection": projection.sentence(run, str(model)),
+                "thresholds": rows,
+                "accuracies": [_accuracies(key, curve, run) for key, curve in _by_curve(curves)],
+                "information": _information(run, str(model)),
+            }
+        )
+    return sections
+
+
+def comparison(run: Run) -> list[Row]:
+    """Robustness gains and paired tests of every two models.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of dict
+        Empty for a single model.
+    """
+    return [
+        {
+            "attack": row.attack,
+            "ruler": row.ruler,
+            "model": row.model,
+            "reference": row.reference,
+            "gain": format_gain(row.gain_db, row.low, row.high) or "unknown",
+            "interval": _interval(row.low, row.high, 1),
+            "at": "clean" if row.attack == CLEAN else f"{row.snr_db:g} dB" if math.isfinite(row.snr_db) else "",
+            "difference": _number(row.difference, 3, sign=True),
+            "difference_interval": _interval(row.difference_low, row.difference_high, 3),
+            "p": "" if math.isnan(row.p) else "< 0.0001" if row.p < 1e-4 else f"{row.p:.4f}",
+            "decided": not math.isnan(row.p) and row.p < 0.05,
+        }
+        for row in run.gains.itertuples()
+    ]
+
+
+def claims(found: Collection[Claim]) -> list[list[Row]]:
+    """Claims with their effect and interval as text, those of one id together.
+
+    Parameters
+    ----------
+    found : collection of Claim
+
+    Returns
+    -------
+    list of list of dict
+    """
+    groups: dict[str, list[Row]] = {}
+    for claim, row in zip(found, table(found), strict=True):
+        told = {"effect": row["effect"], "interval": row["95 % interval"], "unit": row["unit"]}
+        groups.setdefault(claim.id, []).append({**claim.model_dump(), **told})
+    return list(groups.values())
+
+
+def classes(run: Run, found: Classwise) -> list[Row]:
+    """Worst and best classes of each model.
+
+    Parameters
+    ----------
+    run : Run
+    found : Classwise
+
+    Returns
+    -------
+    list of dict
+        One a model: its classes from the worst to the best, and its attacks.
+    """
+    sections = []
+    for model in dict.fromkeys(found.classes["model"]):
+        own = found.classes[found.classes["model"] == model]
+        by = "noise" if own["noise"].notna().any() else "adversary"
+        own = own.sort_values([by, "label"], kind="stable")
+        hidden = max(0, len(own) - 2 * _CLASSES_SHOWN)
+        rows = [_class(row, run) for row in own.itertuples(index=False)]
+        shown = rows if not hidden else rows[:_CLASSES_SHOWN] + rows[-_CLASSES_SHOWN:]
+        attacks = [
+            {
+                "attack": row.attack,
+                "ruler": row.ruler,
+                "worst": class_name(run, row.worst),
+                "worst_accuracy": _number(row.worst_accuracy, 3),
+                "best": class_name(run, row.best),
+                "best_accuracy": _number(row.best_accuracy, 3),
+                "favourite": class_name(run, row.favourite),
+                "favourite_share": "" if math.isnan(row.favourite_share) else f"{row.favourite_share:.0%}",
+            }
+            for row in found.attacks[found.attacks["model"] == model].itertuples()
+        ]
+        sections.append({"name": model, "rows": shown, "hidden": hidden, "by": by, "attacks": attacks})
+    return sections
+
+
+def class_name(run: Run, number: int) -> str:
+    """Name of a class, or its number."""
+    names = run.info.data.class_names
+    return names[number] if 0 <= number < len(names) else f"class {number}" if number >= 0 else ""
+
+
+def _threshold(row: Any, curves: pd.DataFrame, run: Run) -> Row:
+    curve = curves[(curves["attack"] == row.attack) & (curves["ruler"] == row.ruler)]
+    first, last = float(curve["snr_db"].min()), float(curve["snr_db"].max())
+    at, low, high = row.threshold_db, row.low, row.high
+    ends = [format_db(end, (first, last)).removesuffix(" dB") for end in (low, high)]
+    width = max(last - first, 1e-9)
+    notes = {entry.spec: entry.note for entry in run.info.suite.attacks}
+    notes[WORST] = "the worst of all adversaries, image by image"
+    places = [100 * (min(max(end, first), last) - first) / width for end in (low, at, high) if not math.isnan(end)]
+    return {
+        "attack": row.attack,
+        "ruler": row.ruler,
+        "kind": "adversary" if row.attack in run.adversaries else "noise",
+        "note": notes.get(row.attack, ""),
+        "images": int(curve["images"].max()),
+        "at": at,
+        "threshold": format_db(at, (first, last)) or "none",
+        "interval": f"{ends[0]} to {ends[1]}" if all(ends) else "",
+        "places": [round(place, 1) for place in places] if len(places) == 3 else None,
+        "radius": run.radius(at, row.attack),
+        "gain": format_gain(row.jamming_gain_db, row.gain_low, row.gain_high) or "unknown",
+        "gain_interval": _interval(row.gain_low, row.gain_high, 1),
+        "gain_db": (row.jamming_gain_db, row.gain_low, row.gain_high),
+    }
+
+
+def _yardstick(best: Row | None, values: int) -> str:
+    """The sentence that holds the best adversary against 10 log10(D)."""
+    if best is None:
+        return "No adversary of this run has a threshold, so there is nothing to hold against the yardstick."
+    at, low, high = best["gain_db"]
+    one = f"Its best adversary, {best['attack']},"
+    who = "The worst case of all its adversaries" if best["attack"] == WORST else one
+    if math.isnan(at) and not (math.isfinite(low) or math.isfinite(high)):
+        return f"{who} has an unknown jamming gain: gaussian has no threshold here."
+    yard = 10 * math.log10(values)
+    told = f"{who} has a jamming gain of {best['gain']}"
+    told += f" ({best['gain_interval']})" if best["gain_interval"] and math.isfinite(at) else ""
+    if low > yard:
+        return f"{told} and lies above the yardstick of {yard:.1f} dB."
+    if high < yard:
+        return f"{told} and lies below the yardstick of {yard:.1f} dB."
+    return f"{told}; whether it lies above or below the yardstick of {yard:.1f} dB is undecided."
+
+
+def _by_curve(curves: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    disturbed = curves[curves["attack"] != CLEAN]
+    return [(key, part) for key, part in disturbed.groupby(["attack", "ruler"], sort=False, observed=True)]
+
+
+def _accuracies(key: tuple[str, str], curve: pd.DataFrame, run: Run) -> Row:
+    cells = {
+        row.snr_db: (f"{row.accuracy:.3f}", f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}")
+        for row in curve.itertuples()
+    }
+    return {"attack": key[0], "ruler": key[1], "cells": [cells.get(db) for db in run.info.suite.snr_db]}
+
+
+def _information(run: Run, model: str) -> Row:
+    """Bits at some SNRs of the grid, beside what the pixels' channel could carry."""
+    grid = run.info.suite.snr_db
+    shown = grid[:: max(1, len(grid) // 6)]
+    frame = run.scores.information[run.scores.information["model"] == model]
+    rows = []
+    for (attack, ruler), curve in _by_curve(frame):
+        bits = {row.snr_db: f"{row.bits:.2f}" for row in curve.itertuples()}
+        rows.append({"attack": attack, "ruler": ruler, "cells": [bits.get(db, "") for db in shown]})
+    clean = frame[frame["attack"] == CLEAN].iloc[0]
+    return {
+        "snr_db": shown,
+        "clean": f"{clean.bits:.2f}",
+        "clean_interval": f"{clean.low:.2f} to {clean.high:.2f}",
+        "capacity": [f"{float(capacity(db)):.2f}" for db in shown],
+        "rows": rows,
+    }
+
+
+def _class(row: Any, run: Run) -> Row:
+    return {
+        "name": class_name(run, row.label),
+        "images": row.images,
+        "clean": _number(row.clean, 3),
+        **{
+            kind: {
+                "mean": _number(getattr(row, kind), 3),
+                "interval": _interval(getattr(row, f"{kind}_low"), getattr(row, f"{kind}_high"), 3),
+                "share": 0 if math.isnan(getattr(row, kind)) else round(100 * getattr(row, kind), 1),
+            }
+            for kind in ("noise", "adversary")
+        },
+    }
+
+
+def _number(value: float, digits: int, *, sign: bool = False) -> str:
+    return "" if not math.isfinite(value) else f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def _interval(low: float, high: float, digits: int) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"{low:.{digits}f} to {high:.{digits}f}"

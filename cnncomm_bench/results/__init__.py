@@ -1,0 +1,30 @@
+"""A run as it is stored, and everything that follows from its predictions without the model."""
+
+from . import flat_boundary, suites
+from .gradient_warnings import ATHALYE
+from .run import Run
+from .schema import DataInfo, Failure, ModelInfo, RunInfo
+from .scores import Scores, leaderboard_score, score
+from .suites import Entry, Suite, check_grid, parse_grid
+from .writer import CorruptCellError, Store, write_run
+
+__all__ = [
+    "ATHALYE",
+    "CorruptCellError",
+    "DataInfo",
+    "Entry",
+    "Failure",
+    "ModelInfo",
+    "Run",
+    "RunInfo",
+    "Scores",
+    "Store",
+    "Suite",
+    "check_grid",
+    "flat_boundary",
+    "leaderboard_score",
+    "parse_grid",
+    "score",
+    "suites",
+    "write_run",
+]

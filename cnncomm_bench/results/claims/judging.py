@@ -1,0 +1,142 @@
+"""The paper's claims as tests of a run: supported, contradicted or undecided.
+
+The paper is Ge et al., "What's the relationship between CNNs and communication systems?"; its claims are stated here
+in our words. Every effect is so defined that it is positive where it speaks for the claim, and a claim
+is decided when the 95 % interval of the effect, from a bootstrap over images, excludes zero. What cannot be judged is
+undecided, and the evidence says why: fewer than 50 images, no SNR at which the curves are off their floor
+and ceiling (the mean drop between 10 % and 90 % of the way from clean accuracy to chance), fewer than
+ten whole impulses, or an interval that holds zero. Each claim is a test of its own: the intervals are not
+adjusted for their number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from ..._utils.atomic import write_text
+from ..scores import Scores
+from ..statistics.worst import WORST
+from .claim import Claim
+from .claim_tests import adversarial_claims, adversaries_of, alpha_claims, robust_claims, shape_claims
+
+__all__ = ["Claim", "judge", "table", "write"]
+
+SHAPES = ("square", "triangle", "rhombus")
+
+_UNITS = {
+    "alpha-order": "accuracy per unit of alpha",
+    "alpha-order-at-low-snr": "accuracy per unit of alpha and 10 dB",
+    "adversarial-over-white": "dB",
+    "robust-gains-db": "dB",
+    "carriers": "rank correlation",
+    "carriers-control": "rank correlation",
+    "samples": "dB a doubling",
+    "samples-control": "dB a doubling",
+    "samples-gap": "doublings",
+    "tradeoff": "accuracy per 10 dB",
+    "tradeoff-control": "accuracy per 10 dB",
+    "checkbits": "AUC",
+    "checkbits-control": "AUC",
+    "checkbits-resolution": "AUC",
+    "checkbits-gain": "dB",
+}
+
+
+def judge(
+    scores: Scores,
+    *,
+    whole_impulses: Mapping[tuple[str, float], float] | None = None,
+    adversaries: Collection[str] | None = None,
+    reference: str | None = None,
+    pixel_values: int | None = None,
+) -> list[Claim]:
+    """Judge the paper's claims.
+
+    Parameters
+    ----------
+    scores : Scores
+    whole_impulses : mapping, optional
+        (attack, SNR) to how many whole impulses fitted into an image; shapes are judged only where it says enough.
+    adversaries : collection of str, optional
+        Which attacks have the SNR as budget; by default what `attacks.parse` says, and `worst`.
+    reference : str, optional
+        The model that the others, made robust, are held against; by default the first.
+    pixel_values : int, optional
+        Number of pixel values of an image, for the yardstick 10 log10(D) beside jamming gains.
+
+    Returns
+    -------
+    list of Claim
+        Claims about attacks that were not run are left out.
+
+    Raises
+    ------
+    ValueError
+        `reference` is no model of the scores.
+    """
+    tally = scores.tally
+    first = tally.models[0] if reference is None else reference
+    if first not in tally.models:
+        raise ValueError(f"no model is called {first!r}; there are: {', '.join(tally.models)}")
+    hostile = set(adversaries) | {WORST} if adversaries is not None else adversaries_of(tally)
+    claims: list[Claim] = []
+    for model in tally.models:
+        for ruler in dict.fromkeys(curve.ruler for curve in tally.curves):
+            claims += alpha_claims(tally, model, ruler)
+        for shape in SHAPES:
+            claims += shape_claims(tally, model, shape, whole_impulses or {})
+        claims += adversarial_claims(scores, model, hostile, pixel_values)
+    for model in tally.models:
+        if model != first:
+            claims += robust_claims(scores, model, first, hostile)
+    return claims
+
+
+def write(claims: Iterable[Claim], path: str | Path) -> None:
+    """Write claims as `{"claims": [...]}`.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+    path : str or Path
+    """
+    text = json.dumps({"claims": [claim.model_dump() for claim in claims]}, indent=2, allow_nan=False)
+    write_text(Path(path), text + "\n")
+
+
+def table(claims: Iterable[Claim]) -> list[dict[str, str]]:
+    """Rows of a table of claims, for tabulate.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+
+    Returns
+    -------
+    list of dict
+        `claim, model, ruler, verdict, effect, 95 % interval, unit`, all of them text.
+    """
+    return [
+        {
+            "claim": claim.id,
+            "model": claim.model,
+            "ruler": claim.ruler,
+            "verdict": claim.verdict,
+            "effect": "" if claim.effect is None else f"{claim.effect:+.3g}",
+            "95 % interval": _interval_text(claim),
+            "unit": _UNITS.get(claim.id, "accuracy"),
+        }
+        for claim in claims
+    ]
+
+
+def _interval_text(claim: Claim) -> str:
+    if claim.low is None and claim.high is None:
+        return ""
+    if claim.high is None:
+        return f"> {claim.low:+.3g}"
+    if claim.low is None:
+        return f"< {claim.high:+.3g}"
+    return f"{claim.low:+.3g} to {claim.high:+.3g}"

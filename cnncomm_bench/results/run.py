@@ -1,0 +1,148 @@
+"""A finished run: its predictions, and everything that is derived from them without the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from .._utils.errors import RunFolderError
+from .claims.judging import Claim, judge
+from .reader import read_info, read_predictions
+from .schema import RunInfo
+from .scores import Scores, score
+from .statistics.worst import WORST, add_worst
+from .warnings import run_warnings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder.
+
+    Attributes
+    ----------
+    info : RunInfo
+        What was run, on what, with every version and hash.
+    predictions : DataFrame
+        One row for every image, attack, ruler, seed and SNR.
+    curves, thresholds, gains : DataFrame
+        See `score`.
+    """
+
+    info: RunInfo
+    predictions: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run's folder; nothing in it is executed.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        RunFolderError
+            No run, one that is not finished, or a corrupt one: where is named.
+        """
+        path = Path(folder)
+        # Column by column, each given up once it is turned: the rows of a large run would not fit twice.
+        return cls(read_info(path), read_predictions(path).to_pandas(split_blocks=True, self_destruct=True))
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """The predictions, and those of `worst` where several adversaries ran over the grid."""
+        ran = set(self.predictions["attack"].unique())
+        over_grid = [entry for entry in self.info.suite.attacks if entry.adversary and not entry.at_radius]
+        rivals = [entry.spec for entry in over_grid if entry.spec in ran]
+        return _with_worst(self.predictions, rivals) if len(rivals) > 1 else self.predictions
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Everything that is derived from the predictions.
+
+        Raises
+        ------
+        RunFolderError
+            The predictions contradict each other or `run.json`.
+        """
+        try:
+            return score(self.scored, classes=self.info.data.classes)
+        except ValueError as error:
+            raise RunFolderError(f"predictions.parquet is corrupt: {error}") from error
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Accuracy and drop with intervals, by model, attack, ruler and SNR."""
+        return self.scores.curves
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """SNR at which accuracy crosses its level, and the jamming gain, with intervals."""
+        return self.scores.thresholds
+
+    @property
+    def gains(self) -> pd.DataFrame:
+        """Robustness gains between models in dB, with intervals."""
+        return self.scores.gains
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """The paper's claims, judged on this run."""
+        fitted = {
+            (attack, float(snr_db)): whole
+            for by_attack in self.info.facts.values()  # the same for all models: impulses ask none
+            for attack, facts in by_attack.items()
+            for snr_db, whole in facts.get("impulses", {}).items()
+        }
+        values = math.prod(self.info.data.shape)
+        return judge(self.scores, whole_impulses=fitted, adversaries=self.adversaries, pixel_values=values)
+
+    @property
+    def adversaries(self) -> set[str]:
+        """Spec strings of the run's adversaries, and `worst`, the per-image worst case of several."""
+        return {entry.spec for entry in self.info.suite.attacks if entry.adversary} | {WORST}
+
+    @property
+    def sign_attacks(self) -> set[str]:
+        """Spec strings of the adversaries along the gradient's sign, whose budget is an L-infinity radius too."""
+        return {entry.spec for entry in self.info.suite.attacks if entry.family in ("fgsm", "pgd-linf")}
+
+    def radius(self, snr_db: float, attack: str) -> str:
+        """An SNR in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign.
+
+        Parameters
+        ----------
+        snr_db : float
+        attack : str
+
+        Returns
+        -------
+        str
+            Empty where the SNR is no finite number.
+        """
+        if not math.isfinite(snr_db):
+            return ""
+        l2 = self.info.data.median_norm * 10 ** (-snr_db / 20)
+        linf = f", Linf {l2 / math.sqrt(math.prod(self.info.data.shape)):.2g}" if attack in self.sign_attacks else ""
+        return f"L2 {l2:.3g}{linf}"
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What its reader should know before trusting it, one line each."""
+        return run_warnings(self.info, self.predictions, self.curves)
+
+
+def _with_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataFrame:
+    worst = add_worst(predictions, adversaries)
+    # One dtype: columns of text would cost a large run several times its memory.
+    attacks = pd.CategoricalDtype([*predictions["attack"].astype("category").cat.categories, WORST])
+    return pd.concat([frame.astype({"attack": attacks}) for frame in (predictions, worst)], ignore_index=True)

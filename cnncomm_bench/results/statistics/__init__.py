@@ -1,0 +1,35 @@
+"""Predictions to numbers with intervals: accuracies, thresholds, gains, information."""
+
+from .counts import CLEAN, Curve, Tally
+from .decibels import as_text, format_db, format_gain
+from .gains import common_level, threshold
+from .information import capacity
+from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
+from .thresholds import Crossing, crossing, difference, estimate, isotonic
+from .worst import WORST
+
+__all__ = [
+    "CLEAN",
+    "CONFIDENCE",
+    "Crossing",
+    "Curve",
+    "Floats",
+    "Tally",
+    "WORST",
+    "Z",
+    "as_text",
+    "capacity",
+    "common_level",
+    "crossing",
+    "difference",
+    "effective_trials",
+    "estimate",
+    "format_db",
+    "format_gain",
+    "isotonic",
+    "paired_difference",
+    "quantiles",
+    "resample",
+    "threshold",
+    "wilson",
+]

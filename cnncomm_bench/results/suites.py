@@ -1,0 +1,242 @@
+"""Suites: named sets of attacks and an SNR grid, read from TOML."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from .. import attacks as _attacks
+from .._utils.errors import UsageError, nearest
+from ..attacks import Attack, parse
+from ..snr import RULERS
+
+FOLDER = Path(_attacks.__file__).parent / "suites"
+DEFAULT_GRID = tuple(float(db) for db in range(0, 55, 5))
+
+
+class Entry(BaseModel):
+    """An attack of a suite.
+
+    Attributes
+    ----------
+    spec : str
+        Shortest spec string.
+    samples : int, optional
+        How many images it is run on, balanced over the classes; all by default.
+    adversary : bool
+        Whether it attacks a model; found from the attack, and kept for runs that are read where it is not installed.
+    family : str
+        Attacks of one family are variations of one noise; found from the attack as well.
+    note : str
+        What its numbers should be read with, such as "rescaled"; found from the attack.
+    given : Attack, optional
+        An attack object of the caller's own, which no spec string names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    spec: str
+    samples: int | None = None
+    adversary: bool = False
+    family: str = ""
+    note: str = ""
+    given: Attack | None = Field(default=None, exclude=True, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_attack(cls, value: Any) -> Any:
+        return {"spec": value.spec, "given": value} if isinstance(value, Attack) else value
+
+    @model_validator(mode="after")
+    def _found(self, info: ValidationInfo) -> Entry:
+        if not (info.context or {}).get("find_attacks"):  # read back from a run's folder
+            return self
+        attack = self.attack
+        about = {"spec": attack.spec, "adversary": attack.needs_model, "family": attack.family, "note": attack.note}
+        return self.model_copy(update=about)
+
+    @field_validator("samples")
+    @classmethod
+    def _positive(cls, samples: int | None) -> int | None:
+        if samples is not None and samples < 1:
+            raise ValueError(f"samples = {samples}, expected at least 1")
+        return samples
+
+    @property
+    def at_radius(self) -> bool:
+        """Whether it is run at a radius of the literature instead of over the grid."""
+        return "@" in self.spec
+
+    @property
+    def attack(self) -> Attack:
+        """The attack that was given, or that `spec` names."""
+        return self.given or parse(self.spec)
+
+
+class Suite(BaseModel):
+    """What is run on every model.
+
+    Attributes
+    ----------
+    title : str
+    snr_db : tuple of float
+        The grid, rising.
+    rulers : tuple of str
+    attacks : tuple of Entry
+    samples : int, optional
+        How many images, for the attacks that do not say.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    snr_db: tuple[float, ...] = DEFAULT_GRID
+    rulers: tuple[str, ...] = ("realised",)
+    attacks: tuple[Entry, ...]
+    samples: int | None = None
+
+    @field_validator("snr_db", mode="before")
+    @classmethod
+    def _grid(cls, value: object) -> object:
+        return parse_grid(value) if isinstance(value, str) else check_grid(value)
+
+    @field_validator("rulers")
+    @classmethod
+    def _known(cls, rulers: tuple[str, ...]) -> tuple[str, ...]:
+        for ruler in rulers:
+            if ruler not in RULERS:
+                raise UsageError(f"no ruler is called {ruler!r}; " + nearest(ruler, RULERS))
+        if not rulers:
+            raise UsageError('a suite needs a ruler, for example rulers = ["realised"]')
+        return tuple(dict.fromkeys(rulers))
+
+    @field_validator("attacks")
+    @classmethod
+    def _distinct(cls, attacks: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        if not attacks:
+            raise UsageError("a suite needs an attack, for example --attack gaussian")
+        specs = [entry.spec for entry in attacks]
+        twice = {spec for spec in specs if specs.count(spec) > 1}
+        if twice:
+            raise UsageError(f"attack {', '.join(sorted(twice))} is given twice")
+        return attacks
+
+
+def load(name: str) -> Suite:
+    """A suite by its name, or from a TOML file.
+
+    Parameters
+    ----------
+    name : str
+        A file name, or one of `names()`.
+
+    Returns
+    -------
+    Suite
+
+    Raises
+    ------
+    UsageError
+        No such suite, or a file that is none: what is wrong in it is named.
+    """
+    path = FOLDER / f"{name}.toml" if name in names() else Path(name)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if path.suffix == ".toml" and path.exists():
+            raise UsageError(f"suite {name}: not readable as TOML: {error}") from error
+        raise UsageError(f"no suite is called {name!r}, and no file; " + nearest(name, names())) from error
+    return build(f"suite {name}", **content)
+
+
+def build(what: str, **content: object) -> Suite:
+    """A suite from its parts, with an error that names the part at fault.
+
+    Parameters
+    ----------
+    what : str
+        Names the suite in the error.
+    **content
+        The fields of `Suite`.
+
+    Returns
+    -------
+    Suite
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        return Suite.model_validate(content, context={"find_attacks": True})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def names() -> list[str]:
+    """Names of the suites that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def parse_grid(text: str) -> tuple[float, ...]:
+    """SNR grid from `first:last:step`, both ends included, or from `10,20,30`.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of float
+        Rising, dB.
+
+    Raises
+    ------
+    UsageError
+        No grid, an empty or a backward one.
+
+    Examples
+    --------
+    >>> parse_grid("0:20:10")
+    (0.0, 10.0, 20.0)
+    """
+    usage = f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, or a list such as 10,20,30"
+    try:
+        if ":" in text:
+            first, last, step = (float(part) for part in text.split(":"))
+            if not (first <= last and step > 0 and (last - first) / step < 10_000):
+                raise UsageError(usage)
+            return check_grid([first + i * step for i in range(math.floor((last - first) / step + 1e-9) + 1)])
+        return check_grid([float(part) for part in text.split(",")])
+    except (ValueError, OverflowError) as error:
+        raise UsageError(usage) if not isinstance(error, UsageError) else error from None
+
+
+def check_grid(values: object) -> tuple[float, ...]:
+    """A grid of finite, distinct SNRs in rising order.
+
+    Parameters
+    ----------
+    values : sequence of float, dB
+
+    Returns
+    -------
+    tuple of float
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        grid = tuple(float(value) for value in values)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
+    if not grid or not all(map(math.isfinite, grid)) or list(grid) != sorted(set(grid)):
+        raise UsageError(f"SNR grid {values!r}: expected finite dB values in rising order, for example 0:50:5")
+    return grid

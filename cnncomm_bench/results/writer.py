@@ -1,0 +1,247 @@
+"""The run's folder on disk, for writing: atomically, resumed, never half a cell.
+
+`run.json` says what is run. Each finished cell is one file in `parts/`; once all are there they are merged into
+`predictions.parquet`, and `parts/` goes, unless cells failed and are still to be had. Every file is written beside
+its place, synced and renamed, so that a file that exists is whole; pages of Parquet files carry checksums, so that
+one that a disk has damaged is noticed. A folder is written by one process at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from .._utils.atomic import is_leftover, write_atomically, write_text
+from .._utils.errors import RunFolderError
+from .reader import PREDICTIONS, read_info
+from .schema import Failure, RunInfo
+
+
+class CorruptCellError(RunFolderError):
+    """A stored cell was damaged; its file is removed, so that the cell is computed again."""
+
+
+class Store:
+    """A run's folder, open for writing.
+
+    Parameters
+    ----------
+    folder : Path
+    info : RunInfo
+        What is about to be run.
+    cells : int
+        How many cells the run has.
+
+    Raises
+    ------
+    RunFolderError
+        The folder holds another run, or something else than a run; or another process writes there.
+    """
+
+    def __init__(self, folder: Path, info: RunInfo, cells: int) -> None:
+        self.folder, self.info, self.cells = folder, info, cells
+        self._parts = folder / "parts"
+
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """Hold the folder for this process, new or resumed."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = lock.acquire(timeout=0)
+        except Timeout:
+            raise RunFolderError(
+                f"{self.folder} is being written by another process: wait for it, or name another folder with --out"
+            ) from None
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.folder} cannot be written: {error.strerror or error}; name another with --out"
+            ) from error
+        with held:
+            self._resume()
+            yield self
+
+    def _resume(self) -> None:
+        if (self.folder / "run.json").exists():
+            earlier = read_info(self.folder)
+            differing = list(_differences(earlier.identity(), self.info.identity()))
+            if differing:
+                raise RunFolderError(
+                    f"{self.folder} holds another run, which differs in {', '.join(differing)}: name another folder "
+                    "with --out, or remove this one"
+                )
+            kept = ("finished", "seconds", "facts", "failures", "notes")
+            self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
+        elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
+            raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder with --out")
+        self.save_info()
+
+    @property
+    def merged(self) -> Path:
+        """Where the predictions of all cells are, once the run is finished."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all cells are merged, and none failed."""
+        return self.info.finished and not self.info.failures and self.merged.exists()
+
+    def missing(self) -> list[int]:
+        """Indices of the cells that are not stored yet, those that failed and those that are damaged among them."""
+        return [] if self.complete else [index for index in range(self.cells) if not self._stored(index)]
+
+    def write_cell(
+        self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float, batch_size: int
+    ) -> None:
+        """Store a finished cell.
+
+        Parameters
+        ----------
+        index : int
+            Its place in the plan.
+        columns : dict
+            The columns of `PREDICTIONS`.
+        facts : dict
+            Fact to SNR to its mean over the cell's images.
+        seconds : float
+            What the cell took.
+        batch_size : int
+            Images that fitted into memory at once.
+        """
+        halved = batch_size if batch_size < self.info.batch_size else None
+        about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
+        table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
+        try:
+            self._parts.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{self._parts} cannot be made: {error.strerror or error}") from error
+        write_atomically(self._part(index), partial(_write_table, table))
+
+    def merge(self, failures: Mapping[int, Failure]) -> None:
+        """Put all cells into `predictions.parquet`, in the order of the plan, and drop their files if none failed.
+
+        Parameters
+        ----------
+        failures : mapping of int to Failure
+            The cells that are missing, for good, by their place in the plan.
+
+        Raises
+        ------
+        CorruptCellError
+            A cell's file is damaged.
+        """
+        if not self.complete:
+            present = [index for index in range(self.cells) if index not in failures]
+            write_atomically(self.merged, partial(self._merge_to, present))
+            self.info.failures = list(failures.values())
+            self.info.finished = True
+            self.save_info()
+        if self.complete:
+            shutil.rmtree(self._parts, ignore_errors=True)
+
+    def save_info(self) -> None:
+        """Write `run.json`."""
+        write_text(self.folder / "run.json", self.info.model_dump_json(indent=1) + "\n")
+
+    def _merge_to(self, present: Sequence[int], path: Path) -> None:
+        sums: dict[tuple[str, str, str, str], list[float]] = {}
+        seconds: dict[str, float] = {}
+        halved = self.info.batch_size
+        with pq.ParquetWriter(path, PREDICTIONS, write_page_checksum=True) as writer:
+            for index in present:
+                table = self.read_cell(index)
+                writer.write_table(table.replace_schema_metadata(None))
+                about = json.loads(table.schema.metadata[b"cell"])
+                halved = min(halved, about["halved"] or halved)
+                model, attack = table["model"][0].as_py(), table["attack"][0].as_py()
+                seconds[attack] = seconds.get(attack, 0.0) + about["seconds"]
+                for fact, by_snr in about["facts"].items():
+                    for db, value in by_snr.items():
+                        entry = sums.setdefault((model, attack, fact, db), [0.0, 0.0])
+                        entry[0] += value * len(table)
+                        entry[1] += len(table)
+        self.info.seconds = {attack: round(value, 3) for attack, value in seconds.items()}
+        self.info.facts = {}
+        for (model, attack, fact, db), (total, count) in sums.items():
+            self.info.facts.setdefault(model, {}).setdefault(attack, {}).setdefault(fact, {})[db] = total / count
+        few = f"memory did not suffice for batches of {self.info.batch_size} images: they were halved, down to {halved}"
+        self.info.notes = [few] if halved < self.info.batch_size else []
+
+    def read_cell(self, index: int) -> pa.Table:
+        """A cell that is stored.
+
+        Raises
+        ------
+        CorruptCellError
+            Its file is damaged; it is removed, so that the run computes the cell again.
+        """
+        path = self._part(index)
+        try:
+            return pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            path.unlink(missing_ok=True)
+            raise CorruptCellError(f"{path} is damaged and was removed: run the same command again") from error
+
+    def _stored(self, index: int) -> bool:
+        """Whether a cell's file is there and whole, as far as its end tells; `read_cell` looks at all of it."""
+        try:
+            return b"cell" in (pq.read_metadata(self._part(index)).metadata or {})
+        except (OSError, pa.ArrowException):
+            return False
+
+    def _part(self, index: int) -> Path:
+        return self._parts / f"{index:06d}.parquet"
+
+
+def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
+    """Write a run whose predictions are there already.
+
+    Parameters
+    ----------
+    folder : Path
+    info : RunInfo
+    predictions : DataFrame
+        With the columns of `PREDICTIONS`.
+
+    Raises
+    ------
+    RunFolderError
+        The folder holds another run, or something else than a run.
+    """
+    table = pa.Table.from_pandas(predictions, schema=PREDICTIONS, preserve_index=False)
+    with Store(folder, info, 0).writing() as store:
+        write_atomically(store.merged, partial(_write_table, table.replace_schema_metadata(None)))
+        store.info.finished = True
+        store.save_info()
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, write_page_checksum=True)
+
+
+def _differences(earlier: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Places where two descriptions differ, such as `models.0.sha256`."""
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        pairs = [(key, earlier.get(key), now[key]) for key in now]
+    elif _are_records(earlier) and _are_records(now) and len(earlier) == len(now):
+        pairs = [(str(number), *pair) for number, pair in enumerate(zip(earlier, now, strict=True))]
+    else:
+        pairs = []
+        if earlier != now:
+            yield place
+    for key, one, other in pairs:
+        yield from _differences(one, other, f"{place}.{key}" if place else key)
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -1,0 +1,33 @@
+"""The ruler: SNR of an image, images placed at an exact SNR, and the random streams of the noise.
+
+Torch and numpy only.
+"""
+
+from . import clipping
+from .clipping import Bounds
+from .measurement import measure, noise_power, power, radius
+from .projection import apply, project, scales
+from .rounding import quantise, rounding_db
+from .rulers import EULER_GAMMA, RULERS, Ruler, law_scale
+from .streams import Digests, digests, generators
+
+__all__ = [
+    "Bounds",
+    "Digests",
+    "EULER_GAMMA",
+    "RULERS",
+    "Ruler",
+    "apply",
+    "clipping",
+    "digests",
+    "generators",
+    "law_scale",
+    "measure",
+    "noise_power",
+    "power",
+    "project",
+    "quantise",
+    "radius",
+    "rounding_db",
+    "scales",
+]
