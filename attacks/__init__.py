@@ -7,8 +7,8 @@ if __name__ != "cnncomm_bench.attacks":
     raise ImportError(f"this package is cnncomm_bench.attacks; it cannot be imported as {__name__!r}")
 
 from . import stable
-from .base import Adversary, Attack, Batch, DirectionNoise, Disturbed, Noise
-from .losses import column, slope
+from .base import Adversary, Attack, Batch, DirectionNoise, Noise, Perturbed
+from .losses import column, loss_and_grad
 from .minimum_norm import MinimumNorm
 from .query import Logits, checked, predict
 from .radius import AtRadius
@@ -25,7 +25,7 @@ __all__ = [
     "BandNoise",
     "Batch",
     "DirectionNoise",
-    "Disturbed",
+    "Perturbed",
     "Logits",
     "MinimumNorm",
     "Noise",
@@ -38,6 +38,6 @@ __all__ = [
     "parse",
     "predict",
     "radial_frequencies",
-    "slope",
+    "loss_and_grad",
     "stable",
 ]

@@ -14,7 +14,19 @@ from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests
 from .base import Adversary, Batch
-from .losses import Loss, Slope, ball_points, column, dlr, log_odds, margins, nearest, slope, targeted_dlr, unit
+from .losses import (
+    Loss,
+    LossAndGrad,
+    ball_points,
+    column,
+    dlr,
+    log_odds,
+    loss_and_grad,
+    margins,
+    project_to_ball,
+    targeted_dlr,
+    unit,
+)
 from .query import checked
 
 _MOMENTUM = 0.75  # weight of a new step; the rest is the last move
@@ -91,7 +103,7 @@ class AutoGradient(Adversary):
         checkpoints = _checkpoints(self.steps)
         climb = _Climb.at(begin[left], left, column(snr.radius(batch.images, budget_db)[left]).to(begin.dtype))
         for step in range(self.steps):
-            here = slope(batch.rows(climb.row), climb.current, self.loss(goal[climb.row]), self.eot)
+            here = loss_and_grad(batch.rows(climb.row), climb.current, self.loss(goal[climb.row]), self.eot)
             yield climb.row, climb.current, here.margin
             climb.note(here)
             climb = climb.rows(here.margin <= 0)
@@ -181,7 +193,7 @@ class _Climb:
     def rows(self, keep: Tensor) -> _Climb:
         return self if keep.all() else _Climb(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
-    def note(self, here: Slope) -> None:
+    def note(self, here: LossAndGrad) -> None:
         self.rises = self.rises + (here.loss > self.loss)
         self.loss, self.gradient = here.loss, here.gradient
         higher = here.loss > self.peak_loss
@@ -200,15 +212,15 @@ class _Climb:
         self.last_peak_loss, self.just_halved = self.peak_loss, halve
 
     def move(self, clean: Tensor, budget_db: Tensor, bounds: snr.Bounds, weight: float) -> None:
-        ahead = nearest(clean, self.current + self.stride * unit(self.gradient), budget_db, bounds)
+        ahead = project_to_ball(clean, self.current + self.stride * unit(self.gradient), budget_db, bounds)
         mixed = self.current + weight * (ahead - self.current) + (1 - weight) * (self.current - self.last)
-        self.last, self.current = self.current, nearest(clean, mixed, budget_db, bounds)
+        self.last, self.current = self.current, project_to_ball(clean, mixed, budget_db, bounds)
 
 
 def _begin(batch: Batch, budget_db: Tensor, start: Tensor, *, warm: bool) -> Tensor:
     direction = start.to(batch.images.dtype)
-    if warm and batch.nearby is not None:
-        reached = batch.nearby - batch.images
+    if warm and batch.warm_start is not None:
+        reached = batch.warm_start - batch.images
         direction = torch.where(column(reached.flatten(1).any(1)), reached, direction)
     return snr.project(batch.images, direction, budget_db[None], batch.bounds)[0][0]
 

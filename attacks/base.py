@@ -1,7 +1,7 @@
 """The contract: an attack disturbs a batch of images at every SNR of a grid.
 
 A `Noise` needs no model and *meets* its SNR; an `Adversary` needs one and gets the SNR as a budget. Both
-answer `over(batch, snr_db)` with one `Disturbed` batch per SNR, so that the sweep, the adapters and a
+answer `over(batch, snr_db)` with one `Perturbed` batch per SNR, so that the sweep, the adapters and a
 caller who wants a single SNR (`attack(images, snr_db=20)`) all take the same way.
 """
 
@@ -42,7 +42,7 @@ class Batch:
         The images' digests, where they are known already.
     draws : optional
         What the attack's `draw` gave for these images, where it was drawn ahead.
-    nearby : Tensor, shape-(N, C, H, W), optional
+    warm_start : Tensor, shape-(N, C, H, W), optional
         Where an adversary got within the next smaller budget of its grid; there it may start from.
     mask : Tensor, shape-(N, C, H, W), optional
         Noise leaves pixels where it is 0 alone, and meets its SNR with the others.
@@ -57,7 +57,7 @@ class Batch:
     bounds: snr.Bounds = (0.0, 1.0)
     keys: Digests | None = None
     draws: Any = None
-    nearby: Tensor | None = None
+    warm_start: Tensor | None = None
     mask: Tensor | None = None
 
     def rows(self, index: Tensor) -> Batch:
@@ -77,13 +77,13 @@ class Batch:
             labels=None if self.labels is None else self.labels[index],
             keys=None if self.keys is None else self.keys[index.cpu().numpy()],
             draws=None,
-            nearby=None if self.nearby is None else self.nearby[index],
+            warm_start=None if self.warm_start is None else self.warm_start[index],
             mask=None if self.mask is None else self.mask[index],
         )
 
 
 @dataclass(frozen=True)
-class Disturbed:
+class Perturbed:
     """A batch of images, disturbed at one SNR of the grid.
 
     Attributes
@@ -144,7 +144,7 @@ class Attack(ABC):
         ruler: str = "realised",
         seed: int = 0,
     ) -> Tensor:
-        """Disturbed images at one SNR.
+        """Perturbed images at one SNR.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class Attack(ABC):
         return disturbed.images
 
     @abstractmethod
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
+    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
         """Disturb a batch at every SNR of a grid.
 
         Parameters
@@ -180,7 +180,7 @@ class Attack(ABC):
 
         Yields
         ------
-        Disturbed
+        Perturbed
             One for each SNR, in an order of the attack's choice.
         """
 
@@ -230,7 +230,7 @@ class DirectionNoise(Noise):
         raise UsageError(f"{self.spec} knows only the realised ruler")
 
     @final
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
+    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
         """Disturb a batch at every SNR of a grid, see `Attack.over`."""
         clean, direction = batch.images, self.drawn(batch).to(batch.images.dtype).expand_as(batch.images)
         if batch.mask is not None:
@@ -241,7 +241,7 @@ class DirectionNoise(Noise):
             scale = snr.law_scale(clean, snr_db, batch.ruler, self.geometric_power())
             reached = torch.ones_like(scale, dtype=torch.bool)
         for step, row in enumerate(scale):
-            yield Disturbed(step, snr.apply(clean, direction, row, batch.bounds), reached[step])
+            yield Perturbed(step, snr.apply(clean, direction, row, batch.bounds), reached[step])
 
 
 class Adversary(Attack):
@@ -274,7 +274,7 @@ class Adversary(Attack):
         """
 
     @final
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
+    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
         """Disturb a batch at every SNR of a grid, from the smallest budget on, see `Attack.over`.
 
         The facts `forward_passes` and `backward_passes` are the batch's mean number of passes through the model
@@ -299,7 +299,7 @@ class Adversary(Attack):
             untouched = (found.images == images).flatten(1).all(1) & (found.predictions == labels)
             yield replace(found, facts={**found.facts, **shares, "unperturbed": untouched})
 
-    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Disturbed]:
+    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Perturbed]:
         """Answer every budget; `over` has checked what comes here.
 
         Parameters
@@ -312,7 +312,7 @@ class Adversary(Attack):
 
         Yields
         ------
-        Disturbed
+        Perturbed
             With predictions.
         """
         model, labels = batch.model, batch.labels
@@ -322,11 +322,11 @@ class Adversary(Attack):
         for step in smallest_first(budgets_db):
             left = (predictions == labels).nonzero().flatten()
             if len(left):
-                subset = replace(batch, nearby=best).rows(left)
+                subset = replace(batch, warm_start=best).rows(left)
                 found = self.perturb(subset, budgets_db[step, left], None if start is None else start[left])
                 best = best.index_copy(0, left, found)
                 predictions = predictions.index_copy(0, left, predict(model, found))
-            yield Disturbed(step, best, torch.ones_like(labels, dtype=torch.bool), predictions)
+            yield Perturbed(step, best, torch.ones_like(labels, dtype=torch.bool), predictions)
 
 
 def smallest_first(budgets_db: Tensor) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from .base import Batch
-from .losses import Slope, column, margins, nearest, slope, unit
+from .losses import LossAndGrad, column, loss_and_grad, margins, project_to_ball, unit
 from .minimum_norm import MinimumNorm
 
 _FINAL_GAMMA = 0.001
@@ -26,7 +26,7 @@ class FastMinimumNorm(MinimumNorm):
 
     Two things differ from the paper. A step is as long as the ball's radius, annealed, where the paper's has the same
     length for all images: nothing then depends on the scale of an image or of its noise. And the projection
-    is onto the ball and the valid pixels at once, see `losses.nearest`.
+    is onto the ball and the valid pixels at once, see `losses.project_to_ball`.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ class FastMinimumNorm(MinimumNorm):
         best_norm = radius = torch.full_like(signal, math.inf)
         for step in range(self.steps):
             anneal = (1 + math.cos(math.pi * step / self.steps)) / 2
-            here, norm = slope(batch, current), _norm(current - clean)
+            here, norm = loss_and_grad(batch, current), _norm(current - clean)
             closer = (here.margin > 0) & (norm < best_norm)
             best, best_norm = torch.where(column(closer), current, best), torch.where(closer, norm, best_norm)
             gamma = _FINAL_GAMMA + (self.gamma - _FINAL_GAMMA) * anneal
             radius = _next_radius(radius, here, norm, best_norm, gamma).clamp(max=_largest(batch))
             stride = (_FINAL_STEP + (1 - _FINAL_STEP) * anneal) * radius
             moved = current + column(stride).to(clean.dtype) * unit(here.gradient)
-            current = nearest(clean, moved, 20 * torch.log10(signal / radius), batch.bounds)
+            current = project_to_ball(clean, moved, 20 * torch.log10(signal / radius), batch.bounds)
         closer = (margins(batch, current) > 0) & (_norm(current - clean) < best_norm)
         return torch.where(column(closer), current, best)
 
 
-def _next_radius(radius: Tensor, here: Slope, norm: Tensor, best_norm: Tensor, gamma: float) -> Tensor:
+def _next_radius(radius: Tensor, here: LossAndGrad, norm: Tensor, best_norm: Tensor, gamma: float) -> Tensor:
     """Smaller where fooled; else larger, or to the boundary's distance if the model was linear and never fooled yet."""
     boundary = norm + here.loss.abs() / _norm(here.gradient).clamp(min=_FLATTEST)
     # A little beyond the boundary: on a linear model the boundary itself would never be crossed.

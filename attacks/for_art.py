@@ -216,7 +216,7 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
         check_parameters(self.snr_db, "realised", 0, False, ("realised",))
 
     def generate(self, x: Array, y: Array | None = None, **kwargs: Any) -> Array:
-        """Disturbed images.
+        """Perturbed images.
 
         Parameters
         ----------

@@ -169,7 +169,7 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
         return RelativeL2(self._low)
 
     def run(self, model: Model, inputs: T, criterion: Any, *, epsilon: float, **kwargs: Any) -> T:
-        """Disturbed images at the SNR of one epsilon.
+        """Perturbed images at the SNR of one epsilon.
 
         Parameters
         ----------

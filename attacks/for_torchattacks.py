@@ -177,7 +177,7 @@ class FixedSNR(Attack):  # type: ignore[misc]
         return self._unperturbed
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Disturbed images; called through the attack itself.
+        """Perturbed images; called through the attack itself.
 
         Parameters
         ----------

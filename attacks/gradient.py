@@ -14,7 +14,7 @@ from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
 from .base import Adversary, Batch
-from .losses import ball_points, column, margins, nearest, slope, unit
+from .losses import ball_points, column, loss_and_grad, margins, project_to_ball, unit
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FastGradientSign(Adversary):
 
     def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
         """Clip(clean + s sign(gradient)) at the budget, see `Adversary.perturb`."""
-        direction = slope(batch, batch.images).gradient.sign()
+        direction = loss_and_grad(batch, batch.images).gradient.sign()
         if self.eps is not None:
             return (batch.images + self.eps * direction).clamp(*batch.bounds)
         return snr.project(batch.images, direction, budget_db[None], batch.bounds)[0][0]
@@ -49,7 +49,7 @@ class FastGradient(Adversary):
 
     def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
         """Clip(clean + s gradient) at the budget, see `Adversary.perturb`."""
-        direction = unit(slope(batch, batch.images).gradient)
+        direction = unit(loss_and_grad(batch, batch.images).gradient)
         return snr.project(batch.images, direction, budget_db[None], batch.bounds)[0][0]
 
 
@@ -116,7 +116,7 @@ class ProjectedGradient(Adversary):
         return Ball(
             radius=column(snr.radius(clean, budget_db)).to(clean.dtype),
             direction=unit,
-            inside=lambda images: nearest(clean, images, budget_db, batch.bounds),
+            inside=lambda images: project_to_ball(clean, images, budget_db, batch.bounds),
         )
 
     @final
@@ -126,7 +126,7 @@ class ProjectedGradient(Adversary):
         stride = ball.radius * (self.step / self.steps)
         current = ball.inside(batch.images + start * ball.radius)
         for _ in range(self.steps):
-            here = slope(batch, current, samples=self.eot)
+            here = loss_and_grad(batch, current, samples=self.eot)
             yield current, here.margin
             current = ball.inside(current + stride * ball.direction(here.gradient))
         yield current, margins(batch, current, self.eot)
@@ -169,11 +169,11 @@ class ProjectedSign(ProjectedGradient):
                 fixed, torch.sign, lambda images: images.clamp(clean - fixed, clean + fixed).clamp(*batch.bounds)
             )
         # Zero counts as up: an image whose gradient vanishes still gets a ball.
-        vertex = torch.where(slope(batch, clean, samples=self.eot).gradient < 0, -1.0, 1.0).to(clean.dtype)
+        vertex = torch.where(loss_and_grad(batch, clean, samples=self.eot).gradient < 0, -1.0, 1.0).to(clean.dtype)
         scale, _ = snr.scales(clean, vertex, budget_db[None], batch.bounds)
         radius = column(scale[0]).to(clean.dtype)
 
         def inside(images: Tensor) -> Tensor:
-            return nearest(clean, images.clamp(clean - radius, clean + radius), budget_db, batch.bounds)
+            return project_to_ball(clean, images.clamp(clean - radius, clean + radius), budget_db, batch.bounds)
 
         return Ball(radius, torch.sign, inside)

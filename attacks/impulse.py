@@ -20,7 +20,7 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
-from .base import Batch, Disturbed, Noise
+from .base import Batch, Noise, Perturbed
 
 Shape = Literal["point", "square", "triangle", "rhombus"]
 SHAPES: tuple[str, ...] = ("point", "square", "triangle", "rhombus")
@@ -101,7 +101,7 @@ class ImpulseNoise(Noise):
         size = self.size or default_size(height, width)
         return _first_arrival(torch.from_numpy(arrivals), footprint(self.shape, size)).to(torch.int64)
 
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
+    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
         """Disturb a batch at every SNR of a grid, see `Attack.over`."""
         clean = batch.images
         first = self.drawn(batch)
@@ -126,7 +126,7 @@ class ImpulseNoise(Noise):
             last, part = last.reshape(-1, 1, 1, 1), part.to(clean.dtype).reshape(-1, 1, 1, 1)
             weight = (rank < last) + part * (rank == last)
             whole = F.pad(whole_at, (1, 0)).gather(1, last.reshape(-1, 1)).flatten()
-            yield Disturbed(step, clean + weight * noise, reached, facts={"impulses": whole})
+            yield Perturbed(step, clean + weight * noise, reached, facts={"impulses": whole})
 
 
 def _first_arrival(arrivals: Tensor, rows: list[tuple[int, int, int]]) -> Tensor:

@@ -81,7 +81,7 @@ def targeted_dlr(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Slope:
+class LossAndGrad:
     """What a model answers at some images, and where its loss rises.
 
     Attributes
@@ -97,7 +97,7 @@ class Slope:
     gradient: Tensor
 
 
-def slope(batch: Batch, images: Tensor, loss: Loss = log_odds, samples: int = 1) -> Slope:
+def loss_and_grad(batch: Batch, images: Tensor, loss: Loss = log_odds, samples: int = 1) -> LossAndGrad:
     """Loss and gradient of each image.
 
     Parameters
@@ -112,23 +112,23 @@ def slope(batch: Batch, images: Tensor, loss: Loss = log_odds, samples: int = 1)
 
     Returns
     -------
-    Slope
+    LossAndGrad
 
     Raises
     ------
     ModelError
         The model has no gradient, or one that is NaN.
     """
-    parts = [_slope(batch, images, loss) for _ in range(samples)]
+    parts = [_loss_and_grad(batch, images, loss) for _ in range(samples)]
     if samples == 1:
         return parts[0]
     mean = (
         torch.stack(values).mean(0) for values in zip(*((p.loss, p.margin, p.gradient) for p in parts), strict=True)
     )
-    return Slope(*mean)
+    return LossAndGrad(*mean)
 
 
-def _slope(batch: Batch, images: Tensor, loss: Loss) -> Slope:
+def _loss_and_grad(batch: Batch, images: Tensor, loss: Loss) -> LossAndGrad:
     assert batch.model is not None
     assert batch.labels is not None
     with torch.enable_grad():
@@ -147,11 +147,11 @@ def _slope(batch: Batch, images: Tensor, loss: Loss) -> Slope:
     bad = int((~gradient.isfinite()).flatten(1).any(1).sum())
     if bad:
         raise ModelError(f"the model's gradient is NaN or infinite for {bad} of {len(images)} images")
-    return Slope(losses.detach(), margin(logits.detach(), batch.labels), gradient)
+    return LossAndGrad(losses.detach(), margin(logits.detach(), batch.labels), gradient)
 
 
 def margins(batch: Batch, images: Tensor, samples: int = 1) -> Tensor:
-    """Margin of each image without a gradient, averaged as in `slope`.
+    """Margin of each image without a gradient, averaged as in `loss_and_grad`.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def unit(gradient: Tensor) -> Tensor:
     return scaled / column(scaled.flatten(1).norm(dim=1)).clamp(min=_TINY)
 
 
-def nearest(clean: Tensor, images: Tensor, budget_db: Tensor, bounds: snr.Bounds) -> Tensor:
+def project_to_ball(clean: Tensor, images: Tensor, budget_db: Tensor, bounds: snr.Bounds) -> Tensor:
     """Nearest images within the budget and the bounds at once.
 
     The conditions of optimality put the nearest point of a ball cut by a box on the path clip(clean + s noise),
@@ -200,7 +200,7 @@ def nearest(clean: Tensor, images: Tensor, budget_db: Tensor, bounds: snr.Bounds
     """
     noise = images - clean
     wanted = snr.noise_power(clean, budget_db[None])[0]
-    return snr.apply(clean, noise, clipping.shrunk(clean.flatten(1), noise.flatten(1), wanted, bounds), bounds)
+    return snr.apply(clean, noise, clipping.scale_to_power(clean.flatten(1), noise.flatten(1), wanted, bounds), bounds)
 
 
 def ball_points(keys: Digests, shape: tuple[int, ...], count: int, *, seed: int, family: str, call: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from .base import Adversary, Batch, Disturbed, smallest_first
+from .base import Adversary, Batch, Perturbed, smallest_first
 from .boundary import seen_along
 from .query import predict
 
@@ -47,7 +47,7 @@ class MinimumNorm(Adversary):
         return torch.where(_allowed(batch.images, found, budget_db)[:, None, None, None], found, batch.images)
 
     @final
-    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Disturbed]:
+    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Perturbed]:
         """Answer every budget from one run, see `Adversary.walk`; its facts are those of `projection.seen_along`."""
         model, labels, clean = batch.model, batch.labels, batch.images
         assert model is not None
@@ -65,7 +65,7 @@ class MinimumNorm(Adversary):
             allowed = _allowed(clean, smallest, budgets_db[step])
             images = torch.where(allowed[:, None, None, None], smallest, clean)
             answers = torch.where(allowed, predictions, unharmed)
-            yield Disturbed(step, images, torch.ones_like(allowed), answers, seen[step])
+            yield Perturbed(step, images, torch.ones_like(allowed), answers, seen[step])
 
 
 def _allowed(clean: Tensor, disturbed: Tensor, budget_db: Tensor) -> Tensor:

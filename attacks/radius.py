@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import snr
-from .._utils.errors import UsageError, nearest
+from .._utils.errors import UsageError, suggest
 from ..snr import Digests
-from .base import Adversary, Batch, Disturbed
+from .base import Adversary, Batch, Perturbed
 from .gradient import FastGradientSign, ProjectedSign
 
 Norm = Literal["l2", "linf"]
@@ -69,7 +69,7 @@ class AtRadius(Adversary):
         """As the adversary does, see `Adversary.perturb`."""
         return self.adversary.perturb(batch, budget_db, start)
 
-    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Disturbed]:
+    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Perturbed]:
         """The one radius, whatever the grid says, see `Adversary.walk`."""
         if self.norm == "l2":
             budgets = 20 * torch.log10(snr.power(batch.images).sqrt() / self.eps)[None]
@@ -97,7 +97,7 @@ def at_radius(adversary: Any, text: str) -> AtRadius:
     """
     norm, _, value = (part.strip() for part in text.partition("="))
     if norm not in ("l2", "linf"):
-        raise UsageError(f"no radius is measured in {norm!r}; " + nearest(norm, ("l2", "linf")))
+        raise UsageError(f"no radius is measured in {norm!r}; " + suggest(norm, ("l2", "linf")))
     above, _, below = value.partition("/")
     try:
         eps = float(above) / float(below or 1)

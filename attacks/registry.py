@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from .._utils.errors import UsageError, nearest
+from .._utils.errors import UsageError, suggest
 from .base import Attack
 
 GROUP = "cnncomm_bench.attacks"
@@ -101,7 +101,7 @@ def parse(spec: str | Attack) -> Attack:
     known = _kinds(cls)
     for key in given:
         if key not in known:
-            raise UsageError(f"attack {name!r} has no parameter {key!r}; " + nearest(key, known))
+            raise UsageError(f"attack {name!r} has no parameter {key!r}; " + suggest(key, known))
         if key in fixed:
             raise UsageError(f"attack {name!r} fixes {key}={_text(fixed[key])}: leave it out, or write {_base(name)!r}")
     values = {key: _convert(name, key, text, known[key]) for key, text in given.items()}
@@ -161,7 +161,7 @@ def _find(name: str) -> tuple[type[Attack], dict[str, Any]]:
         return getattr(import_module(f".{module}", __package__), attribute), fixed
     if base in _entry_points():
         return _load(_entry_points()[base]), fixed
-    raise UsageError(f"no attack is called {name!r}; " + nearest(name, available()))
+    raise UsageError(f"no attack is called {name!r}; " + suggest(name, available()))
 
 
 @cache
@@ -200,7 +200,7 @@ def _convert(name: str, key: str, text: str, kind: Any) -> Any:
     if typing.get_origin(kind) is Literal:
         options = typing.get_args(kind)
         if text not in options:
-            raise UsageError(f"{name}: {key}={text!r}; " + nearest(text, options))
+            raise UsageError(f"{name}: {key}={text!r}; " + suggest(text, options))
         return text
     if isinstance(kind, types.UnionType):
         kind = next(option for option in typing.get_args(kind) if option is not type(None))

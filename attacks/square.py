@@ -70,8 +70,8 @@ class SquareAttack(Adversary):
         clean, shape = batch.images, tuple(batch.images.shape[1:])
         chances = start[:, _first_numbers(shape) :].reshape(len(clean), self.queries, -1)
         noise = _tiles(shape, start[:, : _first_numbers(shape)]).to(clean.dtype)
-        if batch.nearby is not None:
-            reached = batch.nearby - clean
+        if batch.warm_start is not None:
+            reached = batch.warm_start - clean
             noise = torch.where(column(reached.flatten(1).any(1)), reached, noise)
         radius = column(snr.radius(clean, budget_db)).to(clean.dtype)
         best = _within(clean, noise, radius, batch.bounds)

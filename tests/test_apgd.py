@@ -88,13 +88,13 @@ def test_the_second_start_is_where_the_smaller_budget_ended(pictures, linear):
     budget = torch.full((len(pictures),), 30.0, dtype=torch.float64)
     start = torch.randn(len(pictures), 3, 16, 20)
     near = parse("fgm").perturb(Batch(pictures, labels, model=linear), budget + 10, None)
-    batch = Batch(pictures, labels, model=linear, nearby=near)
+    batch = Batch(pictures, labels, model=linear, warm_start=near)
     warm = _begin(batch, budget, start, warm=True)
     direction = [nn.functional.normalize((images - pictures).flatten(1)) for images in (warm, near)]
     assert ((direction[0] * direction[1]).sum(1) > 0.99).all()
     torch.testing.assert_close(snr.measure(pictures, warm), budget, rtol=0, atol=1e-4)
     # Where there is no smaller budget, as for the first, the start is the random one.
-    cold = _begin(Batch(pictures, labels, model=linear, nearby=pictures), budget, start, warm=True)
+    cold = _begin(Batch(pictures, labels, model=linear, warm_start=pictures), budget, start, warm=True)
     torch.testing.assert_close(cold, _begin(batch, budget, start, warm=False))
 
 

@@ -9,7 +9,7 @@ from cnncomm_bench._utils.errors import ModelError, UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.attacks.losses import nearest, slope
+from cnncomm_bench.attacks.losses import loss_and_grad, project_to_ball
 from cnncomm_bench.attacks.query import predict
 
 SPECS = ["fgsm", "fgm", "pgd:steps=8", "pgd-linf:steps=8"]
@@ -119,7 +119,7 @@ def test_nearest_is_the_nearest_point_of_ball_and_box():
     clean[:, :, :2] = 0  # pixels at a bound, where clipping takes much
     outside = clean + torch.randn(clean.shape, generator=generator, dtype=torch.float64)
     budget = torch.full((4,), 12.0, dtype=torch.float64)
-    ours = nearest(clean, outside, budget, (0, 1))
+    ours = project_to_ball(clean, outside, budget, (0, 1))
     radius = snr.radius(clean, budget)[:, None, None, None]
     # Dykstra's alternating projections converge to the same point.
     point, ball, box = outside, torch.zeros_like(clean), torch.zeros_like(clean)
@@ -130,7 +130,7 @@ def test_nearest_is_the_nearest_point_of_ball_and_box():
         point = (inner + box).clamp(0, 1)
         box = inner + box - point
     torch.testing.assert_close(ours, point, rtol=0, atol=1e-6)
-    torch.testing.assert_close(nearest(clean, clean, budget, (0, 1)), clean)
+    torch.testing.assert_close(project_to_ball(clean, clean, budget, (0, 1)), clean)
 
 
 def test_passes_are_counted(pictures, linear):
@@ -148,7 +148,7 @@ def test_expectation_over_transformations_averages(pictures, linear):
 
     torch.manual_seed(0)
     batch = Batch(pictures, linear(pictures).argmax(1), model=noisy)
-    once, often = (torch.stack([slope(batch, pictures, samples=s).gradient for _ in range(5)]) for s in (1, 32))
+    once, often = (torch.stack([loss_and_grad(batch, pictures, samples=s).gradient for _ in range(5)]) for s in (1, 32))
     assert often.std(0).mean() < 0.5 * once.std(0).mean()
     (disturbed,) = parse("pgd:steps=2,eot=3").over(batch, torch.tensor([90.0]))
     assert disturbed.facts["backward_passes"].sum() <= 2 * 3 * len(pictures)

@@ -15,7 +15,7 @@ from cnncomm_bench.experiments.link import coding, frames, modulation, receiver
 from cnncomm_bench.experiments.link.chain import Chain, Streams
 from cnncomm_bench.experiments.link.channel import Channel, Received
 from cnncomm_bench.experiments.link.channel_noise import Burst, Stable, Tone, jammer
-from cnncomm_bench.experiments.link.counting import Rule, Tally, exact
+from cnncomm_bench.experiments.link.counting import Counts, Rule, exact
 from cnncomm_bench.experiments.link.link_settings import Curve
 from cnncomm_bench.experiments.link.link_summary import reaches
 from cnncomm_bench.experiments.link.ordering import alpha_order, complete
@@ -24,7 +24,7 @@ from cnncomm_bench.experiments.link.simulation import FULL, Settings, open_link,
 CONFIDENCE = 1 - 1e-4  # of all comparisons of one test together: it fails by chance once in 10,000 seeds
 
 
-def measured(snr_db: float, *, errors=10**9, bits=200_000, seed=0, **changes) -> Tally:
+def measured(snr_db: float, *, errors=10**9, bits=200_000, seed=0, **changes) -> Counts:
     """Errors of uncoded BPSK in Gaussian noise, unless changed."""
     plain = {
         "noise": Stable(2.0), "modulation": "bpsk", "code": "none", "ruler": "dispersion", "frame": 512,
@@ -33,7 +33,7 @@ def measured(snr_db: float, *, errors=10**9, bits=200_000, seed=0, **changes) ->
     return Chain(Curve(**{**plain, **changes})).measure(snr_db, Rule(errors, bits), seed)
 
 
-def agrees(counted: Tally, expected: float, comparisons: int) -> bool:
+def agrees(counted: Counts, expected: float, comparisons: int) -> bool:
     """Whether a closed form lies in the exact interval, at a confidence for all comparisons of a test together."""
     _, low, high = exact(
         counted.bit_errors, counted.bits, stopped=counted.stopped, confidence=1 - (1 - CONFIDENCE) / comparisons
@@ -142,9 +142,9 @@ def test_a_short_convolutional_code_keeps_its_union_bound():
     wrong = (code.decode(ratios) != bits).numpy()
     upper = viterbi_bound(range(5, 30), [(d - 4) * 2 ** (d - 5) for d in range(5, 30)], ebn0_db)
     lower = norm.sf(math.sqrt(5 * 10 ** (ebn0_db / 10)))
-    tally = Tally(Rule(10**9, 10**9), independent=False)
-    tally.add(wrong, np.zeros(batch, dtype=bool))
-    row = tally.row()
+    counts = Counts(Rule(10**9, 10**9), independent=False)
+    counts.add(wrong, np.zeros(batch, dtype=bool))
+    row = counts.row()
     assert row["ber_high"] > lower
     assert row["ber_low"] < upper
     assert upper < 3 * lower  # the bounds leave little room
@@ -186,10 +186,10 @@ def test_intervals_cover_and_are_exact():
 def test_a_point_stops_at_the_error_it_waits_for():
     wrong = np.zeros((4, 10), dtype=bool)
     wrong[1, 3] = wrong[1, 4] = wrong[3, 9] = True
-    by_bits = Tally(Rule(2, 100), independent=True)
+    by_bits = Counts(Rule(2, 100), independent=True)
     by_bits.add(wrong, np.ones(4, dtype=bool))
     assert (by_bits.bits, by_bits.bit_errors, by_bits.done) == (15, 2, True)
-    by_frames = Tally(Rule(1, 100), independent=False)
+    by_frames = Counts(Rule(1, 100), independent=False)
     by_frames.add(wrong, np.ones(4, dtype=bool))
     assert (by_frames.frames, by_frames.bits, by_frames.bit_errors, by_frames.undetected) == (2, 20, 2, 1)
     assert by_frames.done
@@ -199,9 +199,9 @@ def test_bursts_of_errors_widen_the_interval():
     """Ten frames all wrong and 990 right: that is ten events, not 10,000."""
     wrong = np.zeros((1000, 1000), dtype=bool)
     wrong[:10] = True
-    tally = Tally(Rule(10**9, 10**9), independent=False)
-    tally.add(wrong, np.zeros(1000, dtype=bool))
-    row = tally.row()
+    counts = Counts(Rule(10**9, 10**9), independent=False)
+    counts.add(wrong, np.zeros(1000, dtype=bool))
+    row = counts.row()
     assert (row["ber_low"], row["ber_high"]) == pytest.approx(exact(10, 1000)[1:], rel=1e-6)
 
 
@@ -226,7 +226,7 @@ def test_a_tone_on_the_carrier_is_its_closed_form_and_whole_offsets_are_cancelle
     snr_db = -5.0
     expected = math.acos(1 / math.sqrt(2 * 10**0.5)) / math.pi
     counted = measured(snr_db, noise=Tone(), ruler="realised", frame=64, bits=640_000)
-    # Frames are independent, and at most all of one's bits fail together.
+    # ArrayLike are independent, and at most all of one's bits fail together.
     error = math.sqrt(expected * (1 - expected) / counted.frames)
     assert abs(counted.bit_errors / counted.bits - expected) < norm.isf(5e-5) * error
     assert measured(3.1, noise=Tone(), ruler="realised").bit_errors == 0  # the tone's peak is below the amplitude

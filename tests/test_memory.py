@@ -11,7 +11,7 @@ from PIL import Image
 from cnncomm_bench import Run, bundled, cli, evaluate
 from cnncomm_bench._utils import memory
 from cnncomm_bench._utils.errors import DataError, ModelError
-from cnncomm_bench.attacks.base import Disturbed, Noise
+from cnncomm_bench.attacks.base import Noise, Perturbed
 from cnncomm_bench.attacks.gradient import FastGradient
 from cnncomm_bench.data import buffer as room
 from cnncomm_bench.data.images import open_images
@@ -81,7 +81,7 @@ class Hungry(Noise):
         for step in range(len(snr_db)):
             if not self.diet:
                 cuda()
-            yield Disturbed(step, batch.images.flip(3), torch.ones(len(batch.images), dtype=torch.bool))
+            yield Perturbed(step, batch.images.flip(3), torch.ones(len(batch.images), dtype=torch.bool))
 
 
 class Broken(Noise):

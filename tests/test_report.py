@@ -21,10 +21,10 @@ from cnncomm_bench.models.preprocessing import Preprocessing
 from cnncomm_bench.report import captions, chart, gallery, sections
 from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
-from cnncomm_bench.report.outputs import derive
+from cnncomm_bench.report.outputs import write_outputs
 from cnncomm_bench.results import suites
 from cnncomm_bench.results.run import Run
-from cnncomm_bench.results.statistics.counts import Tally
+from cnncomm_bench.results.statistics.counts import Counts
 
 HOSTILE = '</script><script>alert("x")</script>|`'
 
@@ -195,7 +195,7 @@ def test_the_gallery_shows_what_was_scored(made):
 
 def test_scoring_again_keeps_the_gallery_and_the_page(made, page):
     folder = made[1]
-    derive(Run.open(folder), folder)
+    write_outputs(Run.open(folder), folder)
     assert (folder / "report.html").read_text(encoding="utf-8") == page
 
 
@@ -250,7 +250,7 @@ def test_classes_by_hand():
             rows.append(("m", attack, "realised", 0, db, image, image // 2, answer, db, True))
     names = ["model", "attack", "ruler", "seed", "snr_db", "image", "label", "prediction", "realised_snr_db", "reached"]
     predictions = pd.DataFrame(rows, columns=names)
-    found = by_class(predictions, Tally(predictions, classes=2), set())
+    found = by_class(predictions, Counts(predictions, classes=2), set())
     assert found.classes[["clean", "noise"]].to_numpy().tolist() == [[1.0, 0.25], [1.0, 1.0]]
     assert found.classes.adversary.isna().all()
     attack = found.attacks.iloc[0]

@@ -296,7 +296,7 @@ def test_a_damaged_cell_is_computed_again(linear, labelled, tmp_path, whole, wri
 
 def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    calls, disturb = itertools.count(), sweep.Sweep._disturb
+    calls, disturb = itertools.count(), sweep.Worker._disturb
 
     def interrupted(self, *rest):
         if next(calls) == 3:
@@ -317,7 +317,7 @@ def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
     ]
     monkeypatch.setattr("sys.argv", ["cnncomm-bench", *command, "--out", "my run"])
     with monkeypatch.context() as patch:
-        patch.setattr(sweep.Sweep, "_disturb", interrupted)
+        patch.setattr(sweep.Worker, "_disturb", interrupted)
         with pytest.raises(SystemExit) as stopped:
             cli.main()
     assert stopped.value.code == 1

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from cnncomm_bench import bundled, evaluate
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.data.dataset import Pixels
+from cnncomm_bench.data.dataset import Dataset
 from cnncomm_bench.evaluation.cells import Cell
-from cnncomm_bench.evaluation.worker import Job, Sweep
+from cnncomm_bench.evaluation.worker import Job, Worker
 from cnncomm_bench.snr.streams import digests
 
 COUNT = 24
@@ -35,7 +35,7 @@ def network():
 def sweep(images, network, batch_size):
     pixels = (images * 255).round().to(torch.uint8).numpy()
     labels = np.arange(COUNT) % 5
-    return Sweep([network], ["m"], Pixels(pixels, labels, np.arange(COUNT)), batch_size=batch_size)
+    return Worker([network], ["m"], Dataset(pixels, labels, np.arange(COUNT)), batch_size=batch_size)
 
 
 def predicted(images, network, blocks, batch_size, spec):

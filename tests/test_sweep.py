@@ -8,7 +8,7 @@ import torch
 from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, Disturbed, Noise
+from cnncomm_bench.attacks.base import Batch, Noise, Perturbed
 from cnncomm_bench.evaluation import entry_point as harness
 from cnncomm_bench.evaluation import worker as sweep
 from cnncomm_bench.results import suites
@@ -137,7 +137,7 @@ class TestFolder:
 
     def test_a_finished_run_is_not_computed_again(self, linear, labelled, tmp_path, monkeypatch):
         run(linear, labelled, out=tmp_path / "run")
-        monkeypatch.setattr(sweep.Sweep, "_disturb", None)
+        monkeypatch.setattr(sweep.Worker, "_disturb", None)
         assert len(run(linear, labelled, out=tmp_path / "run").predictions)
 
     def test_another_run_is_refused(self, linear, labelled, tmp_path):
@@ -229,7 +229,7 @@ class Shift(Noise):
 
     def over(self, batch, snr_db):
         for step in range(len(snr_db)):
-            yield Disturbed(step, batch.images.roll(1, -1), torch.ones(len(batch.images), dtype=torch.bool))
+            yield Perturbed(step, batch.images.roll(1, -1), torch.ones(len(batch.images), dtype=torch.bool))
 
 
 def test_an_attack_of_the_users_own(linear, labelled):

@@ -9,7 +9,7 @@ from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import RunFolderError
 from cnncomm_bench.report import leaderboard
 from cnncomm_bench.report.leaderboard.entry import read
-from cnncomm_bench.report.outputs import derive
+from cnncomm_bench.report.outputs import write_outputs
 
 _DANGEROUS = (
     "pickle.find_class",
@@ -62,7 +62,7 @@ def test_opening_executes_nothing(run, tmp_path, executed):
     leaderboard.render(tmp_path / "boards")
     assert leaderboard.check(tmp_path / "boards") == []
     assert read(path).faults() == []
-    derive(stored, run)
+    write_outputs(stored, run)
     assert executed == []
 
 
@@ -76,7 +76,7 @@ def test_a_pickle_in_its_place_is_not_read(run, executed, name):
     executed.clear()
     (run / name).write_bytes(content)
     if name == "gallery.json":
-        derive(Run.open(run), run)
+        write_outputs(Run.open(run), run)
         assert "not shown" not in (run / "report.md").read_text()
     else:
         with pytest.raises(RunFolderError, match=f"{name} is corrupt"):
@@ -109,4 +109,4 @@ def test_contents_that_contradict_themselves(run, old, new, said):
     assert old in text
     (run / "run.json").write_text(text.replace(old, new))
     with pytest.raises(RunFolderError, match=said):
-        derive(Run.open(run), run)
+        write_outputs(Run.open(run), run)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ... import snr
 from ..._utils.errors import UsageError
-from .budget import Foreign, Kind, PerImage, Size, signature
+from .budget import Kind, LibraryAttack, PerImage, Size, signature
 
 Array = npt.NDArray[Any]
 
@@ -137,7 +137,9 @@ def treatment(cls: type, parameters: dict[str, Any]) -> tuple[Kind, float | None
     return ("budget" if order == 2 else "rescaled"), order
 
 
-def build(cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int) -> Foreign:
+def build(
+    cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int
+) -> LibraryAttack:
     """Put an attack of ART on a classifier around a model, for the harness."""
     if parameters.get("targeted"):
         raise UsageError("targeted=true: accuracy curves are of untargeted attacks")
@@ -152,7 +154,7 @@ def build(cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[
     return wrap(cls(classifier, **parameters), {})
 
 
-def wrap(attack: EvasionAttack, options: dict[str, Any]) -> Foreign:
+def wrap(attack: EvasionAttack, options: dict[str, Any]) -> LibraryAttack:
     """Say how our ruler sees an attack of ART; `options` go to its `generate`."""
     kind, order = treatment(type(attack), vars(attack))
 
@@ -165,7 +167,7 @@ def wrap(attack: EvasionAttack, options: dict[str, Any]) -> Foreign:
             found = attack.generate(estimated.array(images), y, **options)
         return estimated.images(found).to(images.device)
 
-    return Foreign(run, kind, order, each=type(attack).__name__ in _PER_IMAGE and not attack.num_random_init)
+    return LibraryAttack(run, kind, order, each=type(attack).__name__ in _PER_IMAGE and not attack.num_random_init)
 
 
 def _shape(estimator: BaseEstimator, images: Tensor) -> tuple[int, ...]:

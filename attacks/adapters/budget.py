@@ -1,6 +1,6 @@
 """What the adapters for torchattacks, ART and Foolbox share: our noise in their range, their attacks on our ruler.
 
-An attack of another library comes here as a `Foreign`: a function of images in [0, 1], labels and a size. How it
+An attack of another library comes here as a `LibraryAttack`: a function of images in [0, 1], labels and a size. How it
 gets an SNR as budget depends on what it knows of sizes:
 
 - `budget`: it takes the radius of an L2 ball, and is given each image's own;
@@ -68,7 +68,7 @@ Size = float | PerImage
 
 
 @dataclass(frozen=True)
-class Foreign:
+class LibraryAttack:
     """Another library's attack, as our ruler sees it.
 
     Attributes
@@ -92,7 +92,7 @@ class Foreign:
 
 
 def at_budget(
-    foreign: Foreign,
+    foreign: LibraryAttack,
     clean: Tensor,
     labels: Tensor | None,
     budget_db: Tensor,
@@ -105,7 +105,7 @@ def at_budget(
 
     Parameters
     ----------
-    foreign : Foreign
+    foreign : LibraryAttack
     clean : Tensor, shape-(N, C, H, W)
         In [0, 1].
     labels : Tensor, shape-(N,), optional
@@ -114,7 +114,7 @@ def at_budget(
     found : Tensor, shape-(N, C, H, W), optional
         What the attack gave for these images, where it needs no size and was run already.
     fooled : callable, optional
-        Disturbed images to shape-(N,), bool. A rescaled attack's image that fools as it was found, within the
+        Perturbed images to shape-(N,), bool. A rescaled attack's image that fools as it was found, within the
         budget, is left as it is.
     bounds : (float, float)
 
@@ -146,7 +146,7 @@ def at_budget(
     return torch.where(kept[:, None, None, None], found, moved)
 
 
-def _sized(foreign: Foreign, clean: Tensor, labels: Tensor | None, radius: Tensor) -> Tensor:
+def _sized(foreign: LibraryAttack, clean: Tensor, labels: Tensor | None, radius: Tensor) -> Tensor:
     """Run an attack with a size that fits each image's radius."""
     if foreign.order is None:
         return foreign.run(clean, labels, None)

@@ -15,7 +15,7 @@ from foolbox.models import Model
 from torch import Tensor, nn
 
 from ..._utils.errors import UsageError
-from .budget import Foreign, Kind, Size, signature
+from .budget import Kind, LibraryAttack, Size, signature
 
 T = TypeVar("T")
 
@@ -81,13 +81,15 @@ def treatment(cls: type, parameters: dict[str, Any]) -> tuple[Kind, float | None
     return ("budget" if order == 2 else "rescaled"), float(order)
 
 
-def build(cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int) -> Foreign:
+def build(
+    cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int
+) -> LibraryAttack:
     """Put an attack of Foolbox on a model, for the harness."""
     wrapped = PyTorchModel(model, bounds=(0, 1), device=next(model.parameters()).device)
     return wrap(cls(**parameters), wrapped, None, None)
 
 
-def wrap(attack: AttackWithDistance, model: Model, criterion: Criterion | None, inputs: Any) -> Foreign:
+def wrap(attack: AttackWithDistance, model: Model, criterion: Criterion | None, inputs: Any) -> LibraryAttack:
     """Say how our ruler sees an attack of Foolbox.
 
     Parameters
@@ -110,7 +112,7 @@ def wrap(attack: AttackWithDistance, model: Model, criterion: Criterion | None, 
             return ours.images(attack.run(model, x, make(targets), epsilon=size * float(ours.span)))
         return ours.images(_smallest(attack, model, x, make(targets)))
 
-    return Foreign(run, kind, order, each=isinstance(attack, L2BaseGradientDescent))
+    return LibraryAttack(run, kind, order, each=isinstance(attack, L2BaseGradientDescent))
 
 
 def subset(criterion: Any) -> tuple[Criterion, Tensor]:

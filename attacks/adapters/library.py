@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..._utils.errors import BenchError, UsageError, nearest
+from ..._utils.errors import BenchError, UsageError, suggest
 from ...snr import digests
-from ..base import Adversary, Attack, Batch, Disturbed
+from ..base import Adversary, Attack, Batch, Perturbed
 from ..minimum_norm import MinimumNorm
 from ..query import Logits, predict
-from .budget import Foreign, Kind, at_budget
+from .budget import Kind, LibraryAttack, at_budget
 
 Parameters = tuple[tuple[str, Any], ...]
 
@@ -64,8 +64,8 @@ class FromLibrary(Adversary):
         """Disturb images within the budget, see `Adversary.perturb`."""
         return at_budget(self._run(batch), batch.images, batch.labels, budget_db, bounds=batch.bounds)
 
-    def _run(self, batch: Batch) -> Foreign:
-        return _foreign(self.library, self.name, self.parameters, batch)
+    def _run(self, batch: Batch) -> LibraryAttack:
+        return _library_attack(self.library, self.name, self.parameters, batch)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class RescaledFromLibrary(FromLibrary):
 
     note: ClassVar[str] = "rescaled"
 
-    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Disturbed]:
+    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Perturbed]:
         """Answer every budget, from one run where the attack takes no size; see `Adversary.walk`."""
         foreign = self._run(batch)
         if foreign.order is None:
@@ -120,7 +120,7 @@ class MinimumFromLibrary(MinimumNorm):
 
     def minimise(self, batch: Batch, start: Any) -> Tensor:
         """Smallest noise that the attack finds, see `MinimumNorm.minimise`."""
-        foreign = _foreign(self.library, self.name, self.parameters, batch)
+        foreign = _library_attack(self.library, self.name, self.parameters, batch)
         everything = torch.full((len(batch.images),), -torch.inf, dtype=torch.float64, device=batch.images.device)
         found = at_budget(foreign, batch.images, batch.labels, everything, bounds=batch.bounds)
         assert batch.model is not None
@@ -162,11 +162,11 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> Attack:
     module = _adapter(library)
     classes: dict[str, type] = module.attack_classes()
     if name not in classes:
-        raise UsageError(f"{library} has no attack {name!r}; " + nearest(name, classes))
+        raise UsageError(f"{library} has no attack {name!r}; " + suggest(name, classes))
     defaults = module.defaults(classes[name])
     for key in given:
         if key not in defaults:
-            raise UsageError(f"attack '{library}.{name}' has no parameter {key!r}; " + nearest(key, defaults))
+            raise UsageError(f"attack '{library}.{name}' has no parameter {key!r}; " + suggest(key, defaults))
     values = {key: _value(f"{library}.{name}", key, text, defaults[key]) for key, text in given.items()}
     kind, order = module.treatment(classes[name], {**defaults, **values})
     for key in _SIZES:
@@ -232,7 +232,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _foreign(library: str, name: str, parameters: Parameters, batch: Batch) -> Foreign:
+def _library_attack(library: str, name: str, parameters: Parameters, batch: Batch) -> LibraryAttack:
     """Put the attack around a batch's model, seeded by the images' content, its errors made ours."""
     module = _adapter(library)
     model, images = batch.model, batch.images
@@ -242,7 +242,7 @@ def _foreign(library: str, name: str, parameters: Parameters, batch: Batch) -> F
     with torch.no_grad():
         classes = model(images[:1]).shape[1]
     try:
-        found: Foreign = module.build(
+        found: LibraryAttack = module.build(
             cls, {**arguments, **dict(parameters)}, AsModule(model, images.device), tuple(images.shape), classes
         )
     except (TypeError, ValueError) as error:

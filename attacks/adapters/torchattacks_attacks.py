@@ -10,7 +10,7 @@ import torchattacks
 from torch import Tensor, nn
 from torchattacks.attack import Attack
 
-from .budget import Foreign, Kind, Size, signature
+from .budget import Kind, LibraryAttack, Size, signature
 
 _L2 = ("PGDL2", "PGDRSL2")
 _MINIMUM = ("CW", "DeepFool", "EADEN", "EADL1", "FAB", "SparseFool")
@@ -44,14 +44,16 @@ def treatment(cls: type, parameters: dict[str, Any]) -> tuple[Kind, float | None
     return "rescaled", order if sized else None
 
 
-def build(cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int) -> Foreign:
+def build(
+    cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int
+) -> LibraryAttack:
     """Put an attack of torchattacks on a model, for the harness."""
     if "n_classes" in parameters:
         parameters = {**parameters, "n_classes": classes}
     return wrap(cls(model, **parameters))
 
 
-def wrap(attack: Attack) -> Foreign:
+def wrap(attack: Attack) -> LibraryAttack:
     """Say how our ruler sees an attack of torchattacks."""
     kind, order = treatment(type(attack), vars(attack))
 
@@ -61,7 +63,7 @@ def wrap(attack: Attack) -> Foreign:
         return found.detach()
 
     most = attack.batch_max // attack.noise_batch_size if hasattr(attack, "batch_max") else None
-    return Foreign(run, kind, order, each=type(attack).__name__ in _PER_IMAGE, most=most)
+    return LibraryAttack(run, kind, order, each=type(attack).__name__ in _PER_IMAGE, most=most)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C in the middle of a run; the message says what is stored."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
     """Name the known words, and the one most like `word`.
 
     Parameters
@@ -68,7 +68,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> nearest("pdg", ["fgsm", "pgd"])
+    >>> suggest("pdg", ["fgsm", "pgd"])
     "did you mean 'pgd'? There are: fgsm, pgd"
     """
     names = sorted(known)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .._utils.errors import UsageError, nearest
+from .._utils.errors import UsageError, suggest
 from .network import SmallResNet
 
 __all__ = ["MODELS", "SmallResNet", "images", "load", "path", "training_images"]
@@ -36,7 +36,7 @@ def path(name: str) -> Path:
         No model is bundled under that name.
     """
     if name not in MODELS:
-        raise UsageError(f"no model is bundled as {name!r}; " + nearest(name, MODELS))
+        raise UsageError(f"no model is bundled as {name!r}; " + suggest(name, MODELS))
     return FOLDER / f"{name}.safetensors"
 
 

@@ -11,10 +11,10 @@ import click
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Score a stored run again and draw its curves, without the model."""
-    from ..report import derive
+    from ..report import write_outputs
     from ..results import Run
     from . import tables as summary
 
     stored = Run.open(folder)
-    derive(stored, folder)
+    write_outputs(stored, folder)
     click.echo(summary.after(stored, folder))

@@ -41,7 +41,7 @@ def before(request: Request) -> str:
     lines.append(
         f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(request.suite.rulers)}"
     )
-    predictions = sum(cell.forwards for cell in plan)
+    predictions = sum(cell.num_forwards for cell in plan)
     lines.append(f"work    {predictions:,} predictions in {len(plan)} cells on {request.device}")
     lines.append(f"out     {request.folder}")
     return "\n".join(lines)

@@ -1,15 +1,15 @@
 """Open any labelled images as arrays of pixels; nothing in a file is executed."""
 
-from .array_like import Frames, chunks
+from .array_like import ArrayLike, chunks
 from .classmap import permutation_warning
-from .dataset import Indices, Pixels
+from .dataset import Dataset, Indices
 from .images import Images, balanced_subset, check_labels, default_images, open_images
 
 __all__ = [
-    "Frames",
+    "ArrayLike",
     "Images",
     "Indices",
-    "Pixels",
+    "Dataset",
     "balanced_subset",
     "check_labels",
     "chunks",

@@ -12,7 +12,7 @@ CHUNK = 256
 """Images looked at together."""
 
 
-class Frames(Protocol):
+class ArrayLike(Protocol):
     """Images that are held somewhere: an array, one mapped from a file, or anything that answers alike.
 
     Attributes
@@ -35,12 +35,12 @@ class Frames(Protocol):
     def __getitem__(self, indices: Any, /) -> npt.NDArray[Any]: ...
 
 
-def chunks(frames: Frames) -> Iterator[npt.NDArray[Any]]:
+def chunks(frames: ArrayLike) -> Iterator[npt.NDArray[Any]]:
     """All images in order, a few at a time.
 
     Parameters
     ----------
-    frames : Frames
+    frames : ArrayLike
 
     Yields
     ------

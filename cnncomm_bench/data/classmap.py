@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._utils.errors import DataError, UsageError, nearest
+from .._utils.errors import DataError, UsageError, suggest
 from .._utils.files import listed, one_line, shown
 
 
@@ -111,7 +111,7 @@ def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tup
     if missing and numeric and len(class_names) <= len(names):
         return labels, names  # labels are numbers already; the file only names them
     if missing:
-        near = nearest(missing[0], pairs) if len(pairs) <= 20 else nearest(missing[0], pairs).partition(" There are")[0]
+        near = suggest(missing[0], pairs) if len(pairs) <= 20 else suggest(missing[0], pairs).partition(" There are")[0]
         raise DataError(f"{shown(path.name)} does not name {listed(missing)}, classes of the data; {near}")
     table = np.array([pairs[word] for word in class_names], np.int64)
     return table[labels], names

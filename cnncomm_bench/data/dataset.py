@@ -11,19 +11,19 @@ from torch import Tensor
 
 from .. import snr
 from .._utils.errors import DataError
-from .array_like import CHUNK, Frames, chunks
+from .array_like import CHUNK, ArrayLike, chunks
 from .images import balanced_subset
 
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels:
+class Dataset:
     """The images of a run that have an SNR, with their labels.
 
     Attributes
     ----------
-    images : Frames, shape-(N, C, H, W)
+    images : ArrayLike, shape-(N, C, H, W)
         uint8, or float32 in [0, 1].
     labels : ndarray of int64, shape-(N,), or None
         None: each model's clean predictions take their place.
@@ -31,12 +31,12 @@ class Pixels:
         Indices of the images that have power; the others are left out.
     """
 
-    images: Frames
+    images: ArrayLike
     labels: Indices | None
     keep: Indices
 
     @classmethod
-    def of(cls, images: Frames, labels: Indices | None) -> Pixels:
+    def of(cls, images: ArrayLike, labels: Indices | None) -> Dataset:
         """Leave out the images of zero power, which have no SNR.
 
         Raises

@@ -14,7 +14,7 @@ from .._utils.errors import DataError, UsageError
 from .._utils.files import listed, shown
 from ..models import Preprocessing
 from . import sources
-from .array_like import Frames, chunks
+from .array_like import ArrayLike, chunks
 from .arrays import Arrays
 from .buffer import filled
 from .classmap import permutation_warning, relabel
@@ -43,7 +43,7 @@ class Images:
     ----------
     name : str
         For tables: ``'flower_photos/val'``, ``'bundled:fashion-mnist'``.
-    images : Frames, shape-(N, C, H, W)
+    images : ArrayLike, shape-(N, C, H, W)
         Of uint8: an array, which may be mapped from a file, or what answers like one.
     labels : ndarray of int64, shape-(N,), or None
         None: images without labels, scored by agreement with the clean predictions.
@@ -56,7 +56,7 @@ class Images:
     """
 
     name: str
-    images: Frames
+    images: ArrayLike
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     sha256: str

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import bundled
-from .._utils.errors import DataError, UsageError, nearest
+from .._utils.errors import DataError, UsageError, suggest
 from .._utils.files import one_line, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import download
@@ -122,7 +122,7 @@ def _of_arrays(name: str, arrays: Arrays, class_names: tuple[str, ...] = (), not
 def _bundled(name: str) -> Found:
     parts = {"fashion-mnist": bundled.images, "fashion-mnist-train": bundled.training_images}
     if name not in parts:
-        raise UsageError(f"--data bundled:{shown(name)}: {nearest(name, parts)}")
+        raise UsageError(f"--data bundled:{shown(name)}: {suggest(name, parts)}")
     images, labels, class_names = parts[name]()
     return _of_arrays(f"bundled:{name}", Arrays(images, labels), class_names)
 
@@ -155,7 +155,7 @@ def _torchvision(spec: str) -> Found:
     datasets = import_torchvision().datasets
     if name not in datasets.__all__ or not inspect.isclass(getattr(datasets, name)):
         raise UsageError(
-            f"--data torchvision:{shown(name)}: torchvision has no such data set; {nearest(name, datasets.__all__)}"
+            f"--data torchvision:{shown(name)}: torchvision has no such data set; {suggest(name, datasets.__all__)}"
         )
     if not root or not Path(root).expanduser().is_dir():
         raise UsageError(

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 
-from ..attacks import Disturbed
+from ..attacks import Perturbed
 from ..data import Indices
 from .cells import Cell
 
 
-class Outcome:
+class Accumulator:
     """The answers of one cell; a batch that is put again takes the place of what was there.
 
     Parameters
@@ -30,7 +30,7 @@ class Outcome:
         self._reached = np.empty(self._shape, dtype=np.bool_)
         self._facts: dict[str, npt.NDArray[np.float64]] = {}
 
-    def put(self, disturbed: Disturbed, rows: slice, predictions: Tensor, realised_snr_db: Tensor) -> None:
+    def put(self, disturbed: Perturbed, rows: slice, predictions: Tensor, realised_snr_db: Tensor) -> None:
         """Record one batch at one SNR."""
         place = disturbed.step, rows
         self._predictions[place] = predictions.cpu().numpy()

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attacks import AtRadius, Attack, Batch, Disturbed, Noise
-from ..data import Indices, Pixels
+from ..attacks import AtRadius, Attack, Batch, Noise, Perturbed
+from ..data import Dataset, Indices
 from ..results import Suite
 
 BLOCK = 1024
@@ -25,9 +25,9 @@ class Clean(Noise):
     family: ClassVar[str] = "clean"
     spec = "clean"
 
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Disturbed]:
+    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
         """The images themselves, see `Attack.over`."""
-        yield Disturbed(0, batch.images, torch.ones(len(batch.images), dtype=torch.bool))
+        yield Perturbed(0, batch.images, torch.ones(len(batch.images), dtype=torch.bool))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Cell:
     snr_db: tuple[float, ...]
 
     @property
-    def forwards(self) -> int:
+    def num_forwards(self) -> int:
         """Image-SNR pairs the cell predicts."""
         return len(self.images) * len(self.snr_db)
 
@@ -64,7 +64,7 @@ class Cell:
         return isinstance(self.attack, Clean)
 
 
-def plan(models: int, suite: Suite, pixels: Pixels, seeds: Sequence[int]) -> list[Cell]:
+def plan(models: int, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> list[Cell]:
     """Cells of a run, in the order in which they are stored.
 
     Parameters
@@ -72,7 +72,7 @@ def plan(models: int, suite: Suite, pixels: Pixels, seeds: Sequence[int]) -> lis
     models : int
         How many models.
     suite : Suite
-    pixels : Pixels
+    dataset : Dataset
     seeds : sequence of int
 
     Returns
@@ -80,14 +80,14 @@ def plan(models: int, suite: Suite, pixels: Pixels, seeds: Sequence[int]) -> lis
     list of Cell
         Each model's clean cells come before its others.
     """
-    norm, values = pixels.median_norm(), math.prod(pixels.images.shape[1:])
+    norm, values = dataset.median_norm(), math.prod(dataset.images.shape[1:])
     cells = []
     for model in range(models):
-        for block in _blocks(pixels.keep):
+        for block in _blocks(dataset.keep):
             cells.append(Cell(model, Clean(), "realised", seeds[0], block, (float("inf"),)))
         for entry in suite.attacks:
             attack = entry.attack
-            subset = pixels.subset(entry.samples or suite.samples)
+            subset = dataset.subset(entry.samples or suite.samples)
             known = [ruler for ruler in suite.rulers if ruler in attack.rulers] or ["realised"]
             random = type(attack).draw is not Attack.draw
             grid = suite.snr_db

@@ -18,7 +18,7 @@ from torch import Tensor
 from .._utils.devices import pick_device
 from .._utils.errors import DataError
 from ..attacks import Attack, Logits, parse
-from ..data import Frames, Images, chunks
+from ..data import ArrayLike, Images, chunks
 from ..models import Model, Preprocessing
 from ..results import Run, suites
 from .execution import execute
@@ -26,7 +26,7 @@ from .execution import execute
 
 def evaluate(
     model: Logits,
-    images: Frames | Tensor,
+    images: ArrayLike | Tensor,
     labels: npt.NDArray[Any] | Tensor,
     *,
     attacks: Sequence[str | Attack],
@@ -137,21 +137,21 @@ def _device_of(model: Logits) -> str:
     return pick_device("auto")
 
 
-def _as_frames(images: Frames | Tensor) -> Frames:
+def _as_frames(images: ArrayLike | Tensor) -> ArrayLike:
     """Images as they can be run; an array mapped from a file, or anything that is no array, stays where it is."""
     held: Any = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
-    frames: Frames = held if hasattr(held, "shape") and hasattr(held, "dtype") else np.asarray(held)
+    frames: ArrayLike = held if hasattr(held, "shape") and hasattr(held, "dtype") else np.asarray(held)
     if len(frames.shape) != 4 or not len(frames):
         raise DataError(f"images of shape {tuple(frames.shape)}, expected (N, C, H, W)")
     if frames.dtype == np.uint8:
         return frames
     for chunk in chunks(frames):
         if not (np.isfinite(chunk).all() and chunk.min(initial=0) >= 0 and chunk.max(initial=0) <= 1):
-            raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for pixels of 0 to 255")
+            raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for dataset of 0 to 255")
     return frames if frames.dtype == np.float32 else np.asarray(frames, dtype=np.float32)
 
 
-def _digest(frames: Frames, labels: npt.NDArray[np.int64]) -> str:
+def _digest(frames: ArrayLike, labels: npt.NDArray[np.int64]) -> str:
     digest = hashlib.sha256()
     for chunk in chunks(frames):
         digest.update(np.ascontiguousarray(chunk).data)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from .._utils.devices import auto_batch_size
 from .._utils.errors import Interrupted, UsageError
-from ..data import Images, Pixels
+from ..data import Dataset, Images
 from ..models import Model
-from ..report import derive
+from ..report import write_outputs
 from ..results import Run, Store, Suite
 from . import executors
 from .cells import plan
-from .metadata import record
+from .metadata import collect_metadata
 from .scheduler import complete
-from .worker import Sweep
+from .worker import Worker
 
 
 def execute(
@@ -52,7 +52,7 @@ def execute(
     executor : str
         Who computes: one of `executors.NAMES`.
     command : str
-        What was typed, for the record.
+        What was typed, for the collect_metadata.
     quiet : bool
         Show no progress.
     derived : bool
@@ -70,20 +70,22 @@ def execute(
         Ctrl-C: says what is stored.
     """
     executors.check(executor)
-    pixels = Pixels.of(data.images, data.labels)
+    dataset = Dataset.of(data.images, data.labels)
     size = auto_batch_size(data.images.shape[1:], device) if batch_size == "auto" else int(batch_size)
     if size < 1:
         raise UsageError(f"batch size {size}: expected at least 1, or auto")
-    cells = plan(len(models), suite, pixels, seeds)
-    info = record(models, data, pixels, suite, seeds=seeds, bits=bits, batch_size=size, device=device, command=command)
+    cells = plan(len(models), suite, dataset, seeds)
+    info = collect_metadata(
+        models, data, dataset, suite, seeds=seeds, bits=bits, batch_size=size, device=device, command=command
+    )
     names = [model.name for model in models]
-    sweep = Sweep([model.predict for model in models], names, pixels, batch_size=size, device=device, bits=bits)
+    worker = Worker([model.predict for model in models], names, dataset, batch_size=size, device=device, bits=bits)
     with Store(folder, info, len(cells)).writing() as store:
         try:
-            complete(cells, sweep, store, executor=executor, quiet=quiet)
+            complete(cells, worker, store, executor=executor, quiet=quiet)
             run = Run.open(folder)
             if derived:
-                derive(run, folder, data=data, models=models)
+                write_outputs(run, folder, data=data, models=models)
         except KeyboardInterrupt as error:
             stored = len(cells) - len(store.missing())
             raise Interrupted(f"{stored} of {len(cells)} cells are stored in {folder}") from error

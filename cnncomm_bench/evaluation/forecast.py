@@ -17,12 +17,12 @@ import numpy as np
 from .._utils.devices import auto_batch_size
 from .._utils.errors import ModelError
 from ..attacks import MinimumNorm, parse
-from ..data import Indices, Pixels
+from ..data import Dataset, Indices
 from . import executors
 from .cells import Cell, Clean
 from .cost import passes
 from .preparation import Request
-from .worker import Done, Job, Sweep
+from .worker import Done, Job, Worker
 
 PILOT = parse("pgd:steps=3")
 """The short attack."""
@@ -76,20 +76,20 @@ def estimate(request: Request) -> Estimate:
     ModelError
         A model cannot be run at all.
     """
-    pixels = Pixels.of(request.data.images, request.data.labels)
-    size = auto_batch_size(pixels.images.shape[1:], request.device)
+    dataset = Dataset.of(request.data.images, request.data.labels)
+    size = auto_batch_size(dataset.images.shape[1:], request.device)
     size = size if request.batch_size == "auto" else int(request.batch_size)
     names = [model.name for model in request.models]
-    sweep = Sweep([model.predict for model in request.models], names, pixels,
+    worker = Worker([model.predict for model in request.models], names, dataset,
                   batch_size=size, device=request.device, bits=request.bits)  # fmt: skip
     cells = request.plan()
-    pilots = [_Pilot(sweep, model, request.suite.snr_db) for model in range(len(names))]
+    pilots = [_Pilot(worker, model, request.suite.snr_db) for model in range(len(names))]
     forward = backward = seconds = 0.0
     for cell in cells:
         told = pilots[cell.model].cost(cell)
         forward, backward, seconds = forward + told.forward, backward + told.backward, seconds + told.seconds
     workers = executors.workers(request.executor, request.device)
-    rows = sum(cell.forwards for cell in cells)
+    rows = sum(cell.num_forwards for cell in cells)
     return Estimate(
         forward,
         backward,
@@ -111,11 +111,11 @@ class _Cost:
 class _Pilot:
     """What one model's cells cost, measured where it is asked for first."""
 
-    def __init__(self, sweep: Sweep, model: int, grid: tuple[float, ...]) -> None:
-        self._sweep, self._model, self._grid = sweep, model, grid
+    def __init__(self, worker: Worker, model: int, grid: tuple[float, ...]) -> None:
+        self._worker, self._model, self._grid = worker, model, grid
         self._noise: dict[tuple[str, str], float] = {}
         self._gradient: tuple[float, float, float] | None = None
-        clean = Cell(model, Clean(), "realised", 0, _some(sweep.pixels, _FEWEST), (math.inf,))
+        clean = Cell(model, Clean(), "realised", 0, _some(worker.dataset, _FEWEST), (math.inf,))
         self._pass = self._timed(clean).seconds / len(clean.images)
         self.images = len(self._affordable(len(grid)))
 
@@ -152,26 +152,26 @@ class _Pilot:
         return self._gradient
 
     def _affordable(self, forwards: int) -> Indices:
-        return _some(self._sweep.pixels, int(np.clip(_SECONDS / (forwards * self._pass), _FEWEST, _MOST)))
+        return _some(self._worker.dataset, int(np.clip(_SECONDS / (forwards * self._pass), _FEWEST, _MOST)))
 
     def _timed(self, cell: Cell) -> Done:
         """The faster of two runs: the first may be slow for being the first, either for what else the machine does."""
         return min(self._run(cell), self._run(cell), key=lambda done: done.seconds)
 
     def _run(self, cell: Cell) -> Done:
-        labels = self._sweep.pixels.labels
+        labels = self._worker.dataset.labels
         target = None if labels is None or cell.clean else labels[cell.images]
         if target is None and not cell.clean:
             target = self._run(replace(cell, attack=Clean(), snr_db=(math.inf,))).columns["prediction"]
-        (result,) = self._sweep.compute([Job(0, cell, target)], lambda cell, count: None)
+        (result,) = self._worker.compute([Job(0, cell, target)], lambda cell, count: None)
         if not isinstance(result, Done):
-            raise ModelError(f"{self._sweep.names[cell.model]}, {cell.attack.spec}: {result.reason}")
+            raise ModelError(f"{self._worker.names[cell.model]}, {cell.attack.spec}: {result.reason}")
         return result
 
 
-def _some(pixels: Pixels, count: int) -> Indices:
+def _some(dataset: Dataset, count: int) -> Indices:
     """Images from all over the data set, which may be sorted by class."""
-    chosen: Indices = pixels.keep[np.unique(np.linspace(0, len(pixels.keep) - 1, count).round().astype(int))]
+    chosen: Indices = dataset.keep[np.unique(np.linspace(0, len(dataset.keep) - 1, count).round().astype(int))]
     return chosen
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .._utils.errors import ModelError
-from ..attacks import Batch, Logits, checked, slope
+from ..attacks import Batch, Logits, checked, loss_and_grad
 
 if TYPE_CHECKING:
     pass
@@ -74,7 +74,7 @@ def _saturated(logits: Tensor) -> Iterator[str]:
 
 def _gradients(batch: Batch) -> Iterator[str]:
     try:
-        gradient = slope(batch, batch.images).gradient
+        gradient = loss_and_grad(batch, batch.images).gradient
     except ModelError as error:
         yield f"{error} ({ATHALYE}, on shattered gradients)"
         return

@@ -14,7 +14,7 @@ import torch
 from .._utils import memory
 from .._utils.errors import DataError, UsageError
 from ..attacks import checked
-from ..data import Images, Pixels
+from ..data import Dataset, Images
 from ..models import Model
 from ..results import DataInfo, ModelInfo, RunInfo, Suite
 from .gradient_probe import probe
@@ -23,10 +23,10 @@ _REPORTED = ("cnncomm-bench", "torch", "numpy", "scipy", "pandas", "pyarrow")
 _PROBED = 50  # images, to find out what speaks against a model's gradients
 
 
-def record(
+def collect_metadata(
     models: Sequence[Model],
     data: Images,
-    pixels: Pixels,
+    dataset: Dataset,
     suite: Suite,
     *,
     seeds: Sequence[int],
@@ -58,7 +58,7 @@ def record(
                 sha256=model.sha256,
                 preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
                 notes=list(model.notes),
-                findings=_findings(model, pixels, suite, device),
+                findings=_findings(model, dataset, suite, device),
             )
             for model in models
         ],
@@ -70,8 +70,8 @@ def record(
             classes=classes,
             class_names=list(data.class_names),
             labelled=data.labels is not None,
-            median_norm=pixels.median_norm(),
-            left_out=pixels.left_out(),
+            median_norm=dataset.median_norm(),
+            left_out=dataset.left_out(),
             notes=list(data.notes),
         ),
         suite=suite,
@@ -89,15 +89,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **dict(_installed())}
 
 
-def _findings(model: Model, pixels: Pixels, suite: Suite, device: str) -> list[str]:
+def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list[str]:
     """What speaks against trusting gradient attacks on a model, seen on some 50 images, or as many as fit."""
-    if pixels.labels is None or not any(entry.adversary for entry in suite.attacks):
+    if dataset.labels is None or not any(entry.adversary for entry in suite.attacks):
         return []
-    some = pixels.keep[:: max(1, len(pixels.keep) // _PROBED)][:_PROBED]
+    some = dataset.keep[:: max(1, len(dataset.keep) // _PROBED)][:_PROBED]
     while True:
-        labels = torch.from_numpy(pixels.labels[some]).to(device)
+        labels = torch.from_numpy(dataset.labels[some]).to(device)
         try:
-            return probe(model.predict, pixels.floats(some).to(device), labels)
+            return probe(model.predict, dataset.floats(some).to(device), labels)
         except Exception as error:
             if len(some) == 1 or not memory.ran_out(error):
                 raise
@@ -107,7 +107,7 @@ def _findings(model: Model, pixels: Pixels, suite: Suite, device: str) -> list[s
 
 def _classes(models: Sequence[Model], data: Images, device: str) -> int:
     """Number of classes, told by the models' answers to one image."""
-    one = Pixels(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
+    one = Dataset(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
     found = {}
     for model in models:
         with torch.inference_mode():

@@ -10,7 +10,7 @@ from typing import Any
 from .._utils.devices import pick_device
 from .._utils.errors import UsageError
 from ..attacks import parse
-from ..data import Images, Pixels, check_labels, open_images
+from ..data import Dataset, Images, check_labels, open_images
 from ..models import Model, open_model
 from ..results import Run, Suite, suites
 from . import executors
@@ -47,7 +47,7 @@ class Request:
 
     def plan(self) -> list[Cell]:
         """The cells that the run consists of."""
-        return plan(len(self.models), self.suite, Pixels.of(self.data.images, self.data.labels), self.seeds)
+        return plan(len(self.models), self.suite, Dataset.of(self.data.images, self.data.labels), self.seeds)
 
     def execute(self, command: str) -> Run:
         """Run it; `command` is kept in the run's folder for the record."""

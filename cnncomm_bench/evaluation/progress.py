@@ -25,7 +25,7 @@ class Progress:
 
     def __init__(self, names: Sequence[str], cells: Sequence[Cell], *, quiet: bool = False) -> None:
         self._names = names
-        total = sum(passes(cell.attack).weight * cell.forwards for cell in cells)
+        total = sum(passes(cell.attack).weight * cell.num_forwards for cell in cells)
         self._bar = tqdm(total=total, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
 
     def __enter__(self) -> Progress:

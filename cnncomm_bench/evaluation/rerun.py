@@ -10,14 +10,14 @@ import numpy as np
 from .._utils.devices import pick_device
 from .._utils.errors import ModelError, UsageError
 from .._utils.files import shown
-from ..data import Images, Pixels, open_images
+from ..data import Dataset, Images, open_images
 from ..models import Model, open_model
 from ..report.leaderboard import CellRecord, Entry, parameters
 from ..results import suites
 from ..results.statistics import CLEAN
 from .cells import Cell, plan
 from .progress import Progress
-from .worker import Failed, Job, Sweep
+from .worker import Failed, Job, Worker
 
 # Other hardware, threads or batches move logits in the last bits: a few images on the border between two classes
 # fall on the other side, and a gradient attack that is sent another way finds a few others.
@@ -165,7 +165,7 @@ def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
                 f"{shown(told.spec)} is {parameters(attack)} here, and {told.parameters} in the entry"
             )
     planned: dict[tuple[str, str, int], list[Cell]] = {}
-    for cell in plan(1, suite, Pixels.of(images.images, images.labels), entry.seeds):
+    for cell in plan(1, suite, Dataset.of(images.images, images.labels), entry.seeds):
         planned.setdefault((cell.attack.spec, cell.ruler, cell.seed), []).append(cell)
     records: dict[tuple[str, str, int], list[CellRecord]] = {}
     for record in entry.cells:
@@ -211,13 +211,13 @@ def _run(
     cells: Sequence[Cell], entry: Entry, model: Model, images: Images, device: str, quiet: bool
 ) -> list[list[int]]:
     """Right answers of every cell, by SNR."""
-    pixels = Pixels.of(images.images, images.labels)
-    sweep = Sweep([model.predict], [model.name], pixels, batch_size=entry.batch_size, device=device, bits=entry.bits)
+    dataset = Dataset.of(images.images, images.labels)
+    worker = Worker([model.predict], [model.name], dataset, batch_size=entry.batch_size, device=device, bits=entry.bits)
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
     counts = []
     with Progress([model.name], cells, quiet=quiet) as progress:
-        for cell, result in zip(cells, sweep.compute(jobs, progress.advance), strict=True):
+        for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")
             right = result.columns["prediction"] == result.columns["label"]

@@ -13,19 +13,19 @@ from ..results import CorruptCellError, Failure, Store
 from . import executors
 from .cells import Cell
 from .progress import Progress
-from .worker import Failed, Job, Sweep
+from .worker import Failed, Job, Worker
 
 _UNKNOWN = -1  # the label of an image whose clean prediction is missing
 
 
-def complete(cells: Sequence[Cell], sweep: Sweep, store: Store, *, executor: str, quiet: bool) -> None:
+def complete(cells: Sequence[Cell], worker: Worker, store: Store, *, executor: str, quiet: bool) -> None:
     """Compute the cells that are missing and merge all of them; those found damaged are computed again.
 
     Parameters
     ----------
     cells : sequence of Cell
         The plan.
-    sweep : Sweep
+    worker : Worker
     store : Store
     executor : str
         One of `executors.NAMES`.
@@ -41,18 +41,18 @@ def complete(cells: Sequence[Cell], sweep: Sweep, store: Store, *, executor: str
     """
     while True:
         try:
-            store.merge(_compute(cells, sweep, store, executor, quiet))
+            store.merge(_compute(cells, worker, store, executor, quiet))
             return
         except CorruptCellError:
             continue
 
 
-def _compute(cells: Sequence[Cell], sweep: Sweep, store: Store, executor: str, quiet: bool) -> dict[int, Failure]:
+def _compute(cells: Sequence[Cell], worker: Worker, store: Store, executor: str, quiet: bool) -> dict[int, Failure]:
     missing = store.missing()
     failures: dict[int, Failure] = {}
     if not missing:
         return failures
-    labels = _labels(cells, sweep, store, failures)
+    labels = _labels(cells, worker, store, failures)
 
     def jobs(clean: bool) -> Iterator[Job]:
         for index in missing:
@@ -61,16 +61,16 @@ def _compute(cells: Sequence[Cell], sweep: Sweep, store: Store, executor: str, q
                 continue
             target = labels(cell)
             if target is not None and (target == _UNKNOWN).any():
-                failures[index] = _failure(cell, sweep, "the clean predictions that are its labels failed")
+                failures[index] = _failure(cell, worker, "the clean predictions that are its labels failed")
             else:
                 yield Job(index, cell, target)
 
-    progress = Progress(sweep.names, [cells[index] for index in missing], quiet=quiet)
-    with progress, executors.opened(executor, sweep) as compute:
+    progress = Progress(worker.names, [cells[index] for index in missing], quiet=quiet)
+    with progress, executors.opened(executor, worker) as compute:
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             for result in compute(jobs(clean), progress.advance):
                 if isinstance(result, Failed):
-                    failures[result.index] = _failure(cells[result.index], sweep, result.reason)
+                    failures[result.index] = _failure(cells[result.index], worker, result.reason)
                 else:
                     store.write_cell(result.index, result.columns, result.facts, result.seconds, result.batch_size)
             _check(cells, failures, clean)
@@ -78,14 +78,14 @@ def _compute(cells: Sequence[Cell], sweep: Sweep, store: Store, executor: str, q
 
 
 def _labels(
-    cells: Sequence[Cell], sweep: Sweep, store: Store, failures: Mapping[int, Failure]
+    cells: Sequence[Cell], worker: Worker, store: Store, failures: Mapping[int, Failure]
 ) -> Callable[[Cell], Indices | None]:
     """What gives a cell's labels; without any, they are what its model answers to the clean images."""
-    known = sweep.pixels.labels
+    known = worker.dataset.labels
 
     @cache
     def answers(model: int) -> Indices:
-        agreed = np.full(len(sweep.pixels.images), _UNKNOWN)
+        agreed = np.full(len(worker.dataset.images), _UNKNOWN)
         for index, cell in enumerate(cells):
             if cell.model == model and cell.clean and index not in failures:
                 agreed[cell.images] = store.read_cell(index)["prediction"].to_numpy()
@@ -111,9 +111,9 @@ def _check(cells: Sequence[Cell], failures: Mapping[int, Failure], clean: bool) 
             raise ModelError(f"{first.model}, {first.attack}: {first.reason}")
 
 
-def _failure(cell: Cell, sweep: Sweep, reason: str) -> Failure:
+def _failure(cell: Cell, worker: Worker, reason: str) -> Failure:
     return Failure(
-        model=sweep.names[cell.model],
+        model=worker.names[cell.model],
         attack=cell.attack.spec,
         ruler=cell.ruler,
         seed=cell.seed,

@@ -1,4 +1,4 @@
-"""The sweep: cells to predictions.
+"""The worker: cells to predictions.
 
 While the model runs on a batch, the next batch's noise is drawn on the host in a thread. A batch for which memory
 does not suffice is halved, and so are those after it. A cell that fails for good does not keep the others from
@@ -27,9 +27,9 @@ from .._utils.devices import noise_threads
 from .._utils.errors import BenchError
 from .._utils.files import one_line
 from ..attacks import Batch, Logits, predict
-from ..data import Indices, Pixels
+from ..data import Dataset, Indices
 from ..snr import Digests, digests
-from .accumulator import Outcome
+from .accumulator import Accumulator
 from .cells import Cell
 
 _AHEAD = 2  # batches prepared by each thread while the model runs
@@ -95,7 +95,7 @@ class Failed:
     reason: str
 
 
-class Sweep:
+class Worker:
     """Computes cells.
 
     Parameters
@@ -103,7 +103,7 @@ class Sweep:
     models : sequence of callable
         Float images in [0, 1] to logits.
     names : sequence of str
-    pixels : Pixels
+    dataset : Dataset
     batch_size : int
     device : str
     bits : int, optional
@@ -114,13 +114,13 @@ class Sweep:
         self,
         models: Sequence[Logits],
         names: Sequence[str],
-        pixels: Pixels,
+        dataset: Dataset,
         *,
         batch_size: int,
         device: str = "cpu",
         bits: int | None = None,
     ) -> None:
-        self.models, self.names, self.pixels = models, names, pixels
+        self.models, self.names, self.dataset = models, names, dataset
         self.batch_size, self.device, self.bits = batch_size, device, bits
         self._keys: dict[int, int] = {}
 
@@ -150,9 +150,9 @@ class Sweep:
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
     def _prepare(self, cell: Cell, rows: slice) -> Prepared:
-        """What the host does for a batch, in the thread: pixels to floats, and the noise of all SNRs."""
+        """What the host does for a batch, in the thread: dataset to floats, and the noise of all SNRs."""
         images = cell.images[rows]
-        clean = self.pixels.floats(images)
+        clean = self.dataset.floats(images)
         unknown = [row for row, image in enumerate(images.tolist()) if image not in self._keys]
         if unknown:
             self._keys.update(zip(images[unknown].tolist(), digests(clean[unknown]).tolist(), strict=True))
@@ -162,25 +162,25 @@ class Sweep:
     def _cell(
         self, job: Job, batches: Iterator[tuple[slice, Callable[[], Prepared]]], progress: Progress
     ) -> Done | Failed:
-        outcome, started, size = Outcome(job.cell), time.perf_counter(), self.batch_size
+        accumulator, started, size = Accumulator(job.cell), time.perf_counter(), self.batch_size
         try:
             for rows, prepared in batches:
-                self._batch(job, rows, prepared, outcome, progress)
+                self._batch(job, rows, prepared, accumulator, progress)
         except Exception as error:  # attacks and models are other people's code too: they raise what they like
             self.batch_size = size  # what even one image was too much for says nothing about other cells
             return Failed(job.index, _reason(error))
         seconds = time.perf_counter() - started
-        columns = outcome.columns(self.names[job.cell.model], job.labels)
-        return Done(job.index, columns, outcome.mean_facts(), seconds, self.batch_size)
+        columns = accumulator.columns(self.names[job.cell.model], job.labels)
+        return Done(job.index, columns, accumulator.mean_facts(), seconds, self.batch_size)
 
     def _batch(
-        self, job: Job, rows: slice, prepared: Callable[[], Prepared], outcome: Outcome, progress: Progress
+        self, job: Job, rows: slice, prepared: Callable[[], Prepared], accumulator: Accumulator, progress: Progress
     ) -> None:
         """Compute a batch; where memory does not suffice, its halves."""
         count = rows.stop - rows.start
         if count <= self.batch_size:
             try:
-                self._disturb(job, rows, prepared(), outcome, progress)
+                self._disturb(job, rows, prepared(), accumulator, progress)
                 return
             except Exception as error:
                 if count == 1 or not memory.ran_out(error):
@@ -189,9 +189,9 @@ class Sweep:
             self.batch_size = count // 2
         middle = rows.start + count // 2
         for half in (slice(rows.start, middle), slice(middle, rows.stop)):
-            self._batch(job, half, partial(self._prepare, job.cell, half), outcome, progress)
+            self._batch(job, half, partial(self._prepare, job.cell, half), accumulator, progress)
 
-    def _disturb(self, job: Job, rows: slice, prepared: Prepared, outcome: Outcome, progress: Progress) -> None:
+    def _disturb(self, job: Job, rows: slice, prepared: Prepared, accumulator: Accumulator, progress: Progress) -> None:
         cell, (host, keys, draws) = job.cell, prepared
         clean = host.to(self.device, non_blocking=True)
         target = None if job.labels is None else torch.from_numpy(job.labels[rows]).to(self.device)
@@ -202,7 +202,7 @@ class Sweep:
             predictions = disturbed.predictions
             if predictions is None or self.bits is not None:
                 predictions = predict(model, images)
-            outcome.put(disturbed, rows, predictions, snr.measure(clean, images))
+            accumulator.put(disturbed, rows, predictions, snr.measure(clean, images))
             progress(cell, len(clean))
 
 

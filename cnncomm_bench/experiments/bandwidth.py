@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .._utils.atomic import make_folder, write_text
 from .._utils.errors import UsageError
-from ..data import Frames, chunks
+from ..data import ArrayLike, chunks
 from ..evaluation import evaluate
 from ..evaluation import preparation as request
 from ..report import plots
@@ -49,7 +49,7 @@ def ladder(
     model, data, arch, samples
         As on the command line of a run.
     sides : sequence of int
-        Pixels a side.
+        Dataset a side.
     out : str or Path
         Folder for `bandwidth.csv`, `bandwidth_curves.csv` and the figure.
     attack : str
@@ -135,7 +135,7 @@ def as_text(table: pd.DataFrame) -> str:
     return str(tabulate(shown, headers="keys", showindex=False, disable_numparse=True))
 
 
-def _averaged(images: Frames, side: int) -> npt.NDArray[Any]:
+def _averaged(images: ArrayLike, side: int) -> npt.NDArray[Any]:
     parts = [F.interpolate(torch.tensor(part).float(), (side, side), mode="area") for part in chunks(images)]
     small = torch.cat(parts)
     whole = np.issubdtype(images.dtype, np.integer)

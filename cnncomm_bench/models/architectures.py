@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from .._utils.errors import ModelError, UsageError, nearest
+from .._utils.errors import ModelError, UsageError, suggest
 from .._utils.files import one_line, shown
 from .._utils.torchvision_operators import import_torchvision
 from .preprocessing import Preprocessing, imagenet
@@ -118,7 +118,7 @@ def _torchvision(name: str) -> Architecture:
     known = _torchvision_names()
     if name not in known:
         files = f" (a factory of your own is written FILE.py:factory, not {name})" if name.endswith(".py") else ""
-        close = nearest(name, known).partition(" There are")[0] if len(known) > 20 else nearest(name, known)
+        close = suggest(name, known).partition(" There are")[0] if len(known) > 20 else suggest(name, known)
         close = "" if close.startswith("There are") else f"{close} "
         raise UsageError(f"--arch {shown(name)}: torchvision has no such classifier{files}; {close}expected {HOW}")
 
@@ -137,7 +137,7 @@ def _timm(name: str) -> Architecture:
     timm = import_timm()
     plain = name.partition(".")[0]
     if not timm.is_model(plain):
-        close = nearest(plain, timm.list_models()).partition(" There are")[0]
+        close = suggest(plain, timm.list_models()).partition(" There are")[0]
         raise UsageError(f"--arch timm:{shown(name)}: timm has no such model; {close}")
 
     def build(classes: int | None) -> nn.Module:
@@ -205,7 +205,7 @@ def _own(spec: str, place: str, factory: str) -> Architecture:
             if callable(v) and not n.startswith("_") and v.__module__ == module.__name__
         ]
         raise UsageError(
-            f"--arch {shown(spec)}: {shown(place)} defines no {shown(factory)}; {nearest(factory, public)}"
+            f"--arch {shown(spec)}: {shown(place)} defines no {shown(factory)}; {suggest(factory, public)}"
         )
     keyword = _class_keyword(made)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .. import bundled
-from .._utils.errors import ModelError, UsageError, nearest
+from .._utils.errors import ModelError, UsageError, suggest
 from .._utils.files import one_line, sha256_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from .architectures import find as find_architecture
@@ -59,7 +59,7 @@ def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
 
 def _bundled(name: str, trust: bool) -> dict[str, Any]:
     if name not in bundled.MODELS:
-        raise UsageError(f"--model bundled:{shown(name)}: {nearest(name, list(bundled.MODELS))}")
+        raise UsageError(f"--model bundled:{shown(name)}: {suggest(name, list(bundled.MODELS))}")
     return {
         "name": f"bundled:{name}",
         "network": bundled.load(name),
@@ -76,7 +76,7 @@ def _torchvision(name: str, trust: bool) -> dict[str, Any]:
     models = import_torchvision().models
     members = models.get_model_weights(plain).__members__
     if wanted not in members and wanted not in ("", "DEFAULT"):
-        raise UsageError(f"--model torchvision:{shown(name)}: {nearest(wanted, list(members))}")
+        raise UsageError(f"--model torchvision:{shown(name)}: {suggest(wanted, list(members))}")
     weights = models.get_model_weights(plain)[wanted or "DEFAULT"]
     transforms = weights.transforms()
     try:
@@ -122,7 +122,7 @@ def torchvision_preprocessing(transforms: Any) -> Preprocessing:
 def _timm(name: str, trust: bool) -> dict[str, Any]:
     timm = import_timm()
     if not name.startswith("hf-hub:") and not timm.is_model(name.partition(".")[0]):
-        close = nearest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
+        close = suggest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
         raise UsageError(f"--model timm:{shown(name)}: timm has no such model; {close}")
     try:
         network = timm.create_model(name, pretrained=True)

@@ -2,7 +2,7 @@
 
 from . import comparison, plots, sections
 from .document import TEMPLATES, environment
-from .outputs import derive
+from .outputs import write_outputs
 from .plots import COLOURS, MARKERS
 
-__all__ = ["COLOURS", "MARKERS", "TEMPLATES", "comparison", "derive", "environment", "plots", "sections"]
+__all__ = ["COLOURS", "MARKERS", "TEMPLATES", "comparison", "write_outputs", "environment", "plots", "sections"]

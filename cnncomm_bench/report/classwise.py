@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..results.statistics import CLEAN, WORST, Curve, Floats, Tally, Z
+from ..results.statistics import CLEAN, WORST, Counts, Curve, Floats, Z
 
 COLUMNS = ("model", "label", "images", "clean", "noise", "noise_low", "noise_high",
            "adversary", "adversary_low", "adversary_high")  # fmt: skip
@@ -39,14 +39,14 @@ class Classwise:
     attacks: pd.DataFrame
 
 
-def by_class(predictions: pd.DataFrame, tally: Tally, adversaries: Collection[str]) -> Classwise:
+def by_class(predictions: pd.DataFrame, counts: Counts, adversaries: Collection[str]) -> Classwise:
     """Accuracies of every model by class.
 
     Parameters
     ----------
     predictions : DataFrame
-        Those that `tally` counted; the worst case over adversaries may be missing.
-    tally : Tally
+        Those that `counts` counted; the worst case over adversaries may be missing.
+    counts : Counts
     adversaries : collection of str
         Which attacks are adversaries.
 
@@ -54,30 +54,30 @@ def by_class(predictions: pd.DataFrame, tally: Tally, adversaries: Collection[st
     -------
     Classwise
     """
-    favourites = _favourites(predictions, tally)
+    favourites = _favourites(predictions, counts)
     classes, attacks = [], []
-    for model in tally.models:
-        label = _labels(predictions, tally, model)
-        curves = [curve for curve in tally.curves if curve.model == model]
+    for model in counts.models:
+        label = _labels(predictions, counts, model)
+        curves = [curve for curve in counts.curves if curve.model == model]
         hostile = [curve for curve in curves if curve.attack in adversaries]
         worst = [curve for curve in hostile if curve.attack == WORST]
-        clean = tally.clean(model)
-        count = np.bincount(label[tally.ran[clean]], minlength=tally.classes)
-        accuracy = _mean(tally.hits[clean], label, tally.ran[clean], tally.classes)[0]
-        noise = _of_kind(tally, [curve for curve in curves if curve not in hostile], label)
-        adversary = _of_kind(tally, worst or hostile, label)
+        clean = counts.clean(model)
+        count = np.bincount(label[counts.ran[clean]], minlength=counts.classes)
+        accuracy = _mean(counts.hits[clean], label, counts.ran[clean], counts.classes)[0]
+        noise = _of_kind(counts, [curve for curve in curves if curve not in hostile], label)
+        adversary = _of_kind(counts, worst or hostile, label)
         for number in np.flatnonzero(count):
             row = (accuracy[number], *noise[:, number], *adversary[:, number])
             classes.append((model, int(number), int(count[number]), *map(float, row)))
         for curve in curves:
             favourite = favourites.get((model, curve.attack, curve.ruler), (-1, np.nan))
-            attacks.append((model, *_extremes(tally, curve, label), *favourite))
+            attacks.append((model, *_extremes(counts, curve, label), *favourite))
     return Classwise(pd.DataFrame(classes, columns=COLUMNS), pd.DataFrame(attacks, columns=ATTACK_COLUMNS))
 
 
-def _favourites(predictions: pd.DataFrame, tally: Tally) -> dict[tuple[str, str, str], tuple[int, float]]:
+def _favourites(predictions: pd.DataFrame, counts: Counts) -> dict[tuple[str, str, str], tuple[int, float]]:
     """Answer given most often at the lowest SNR of each curve, and its share."""
-    lowest = {(curve.model, curve.attack, curve.ruler): curve.snr_db[0] for curve in tally.curves}
+    lowest = {(curve.model, curve.attack, curve.ruler): curve.snr_db[0] for curve in counts.curves}
     rows = predictions[predictions["snr_db"].isin(set(lowest.values()))]
     found = {}
     for (*curve, db), part in rows.groupby(["model", "attack", "ruler", "snr_db"], sort=False, observed=True):
@@ -87,21 +87,21 @@ def _favourites(predictions: pd.DataFrame, tally: Tally) -> dict[tuple[str, str,
     return found
 
 
-def _labels(predictions: pd.DataFrame, tally: Tally, model: str) -> npt.NDArray[np.int64]:
-    """Label of every image of the tally; without labels, it is the model's own clean answer."""
+def _labels(predictions: pd.DataFrame, counts: Counts, model: str) -> npt.NDArray[np.int64]:
+    """Label of every image of the counts; without labels, it is the model's own clean answer."""
     rows = predictions[(predictions["attack"] == CLEAN) & (predictions["model"] == model)]
-    labels = np.zeros(len(tally.images), dtype=np.int64)
-    labels[tally.images.get_indexer(rows["image"])] = rows["label"].to_numpy()
+    labels = np.zeros(len(counts.images), dtype=np.int64)
+    labels[counts.images.get_indexer(rows["image"])] = rows["label"].to_numpy()
     return labels
 
 
-def _of_kind(tally: Tally, curves: list[Curve], label: npt.NDArray[np.int64]) -> Floats:
+def _of_kind(counts: Counts, curves: list[Curve], label: npt.NDArray[np.int64]) -> Floats:
     """Mean accuracy over all attacks of a kind, and its interval, of shape-(3, classes)."""
     if not curves:
-        return np.full((3, tally.classes), np.nan)
+        return np.full((3, counts.classes), np.nan)
     images = np.logical_and.reduce([curve.images for curve in curves])
-    each = np.mean([tally.hits[curve.cells].mean(0) for curve in curves], axis=0)
-    mean, half = _mean(each, label, images, tally.classes)
+    each = np.mean([counts.hits[curve.cells].mean(0) for curve in curves], axis=0)
+    mean, half = _mean(each, label, images, counts.classes)
     return np.stack([mean, np.maximum(mean - half, 0), np.minimum(mean + half, 1)])
 
 
@@ -117,8 +117,8 @@ def _mean(
         return mean, Z * np.sqrt(np.where(count > 1, spread, np.nan) / count)
 
 
-def _extremes(tally: Tally, curve: Curve, label: npt.NDArray[np.int64]) -> tuple[object, ...]:
-    mean = _mean(tally.hits[curve.cells].mean(0), label, curve.images, tally.classes)[0]
+def _extremes(counts: Counts, curve: Curve, label: npt.NDArray[np.int64]) -> tuple[object, ...]:
+    mean = _mean(counts.hits[curve.cells].mean(0), label, curve.images, counts.classes)[0]
     if np.isnan(mean).all():
         return (curve.attack, curve.ruler, -1, np.nan, -1, np.nan)
     worst, best = int(np.nanargmin(mean)), int(np.nanargmax(mean))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .._utils.errors import UsageError
 from ..results import Run, write_run
-from .outputs import derive
+from .outputs import write_outputs
 
 
 def compare(folders: Sequence[Path], out: Path) -> Run:
@@ -69,5 +69,5 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
     joint = pd.concat([run.predictions for run in runs], ignore_index=True)
     write_run(out, info, joint)
     result = Run.open(out)
-    derive(result, out)
+    write_outputs(result, out)
     return result

@@ -66,7 +66,7 @@ def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
         "comparison": sections.comparison(run),
         "common_level": None if run.gains.empty else f"{run.gains['level'].dropna().max():.3f}",
         "claims": sections.claims(run.claims),
-        "classes": sections.classes(run, by_class(run.scored, run.scores.tally, run.adversaries)),
+        "classes": sections.classes(run, by_class(run.scored, run.scores.counts, run.adversaries)),
         "gallery": captions.rows_by_image(run, pictures),
         "pictures": pictures,
         "warnings": run.warnings,

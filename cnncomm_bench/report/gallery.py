@@ -21,7 +21,7 @@ from torch import Tensor
 from .. import snr
 from .._utils.atomic import write_text
 from ..attacks import Batch, predict
-from ..data import Pixels
+from ..data import Dataset
 from ..results.statistics import CLEAN
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def render(run: Run, data: Images, models: Sequence[Model] = ()) -> Gallery:
     """
     side = max(data.images.shape[2:])
     chosen = _chosen(run, _IMAGES if side <= _SMALL else 1)
-    clean = Pixels(data.images, data.labels, chosen).floats(chosen)
+    clean = Dataset(data.images, data.labels, chosen).floats(chosen)
     stride = -(-side // _SIDE)
     gallery = Gallery(data_sha256=data.sha256, stride=stride, originals=[], tiles=[])
     for place, image in enumerate(chosen.tolist()):
@@ -159,11 +159,11 @@ class _Skipped(Exception):
 
 def _chosen(run: Run, count: int) -> np.ndarray:
     """One image a class, of those that every attack ran on; first choice are images that every model gets right."""
-    tally = run.scores.tally
-    everywhere = tally.ran.all(0)
-    right = everywhere & (tally.hits[[tally.clean(model) for model in tally.models]] == 1).all(0)
+    counts = run.scores.counts
+    everywhere = counts.ran.all(0)
+    right = everywhere & (counts.hits[[counts.clean(model) for model in counts.models]] == 1).all(0)
     pools = (right, everywhere) if everywhere.any() else (np.ones_like(right),)
-    images = np.concatenate([tally.images[pool] for pool in pools])
+    images = np.concatenate([counts.images[pool] for pool in pools])
     rows = run.predictions[run.predictions["attack"] == CLEAN].drop_duplicates("image").set_index("image")["label"]
     return np.sort(rows.reindex(images).drop_duplicates().index.to_numpy()[:count])
 

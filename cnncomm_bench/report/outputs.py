@@ -16,7 +16,7 @@ from . import document as report
 from . import plots
 
 
-def derive(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:
+def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:
     """Write what follows from a run's predictions: tables as CSV, claims, the curves as pictures, the report.
 
     Parameters

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .statistics.counts import Curve, Tally
+from .statistics.counts import Counts, Curve
 from .statistics.decibels import as_text, format_db, format_gain, parse_db
 from .statistics.gains import GAIN_COLUMNS, THRESHOLD_COLUMNS, gains, thresholds
 from .statistics.information import information_rate
@@ -75,7 +75,7 @@ class Scores:
         image, mean over the seeds.
     means : DataFrame
         `model, attack, ruler, images, mean, low, high`: mean accuracy over the grid, what leaderboards average.
-    tally : Tally
+    counts : Counts
         The counts all of it came from, with the bootstrap samples.
     """
 
@@ -84,7 +84,7 @@ class Scores:
     gains: pd.DataFrame
     information: pd.DataFrame
     means: pd.DataFrame
-    tally: Tally = field(repr=False)
+    counts: Counts = field(repr=False)
 
 
 def score(predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: int = 1000) -> Scores:
@@ -107,16 +107,16 @@ def score(predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: 
     Raises
     ------
     ValueError
-        Predictions that cannot be scored, see `Tally`; models that share no image.
+        Predictions that cannot be scored, see `Counts`; models that share no image.
     """
-    tally = Tally(predictions, classes=classes, seed=seed, resamples=resamples)
+    counts = Counts(predictions, classes=classes, seed=seed, resamples=resamples)
     return Scores(
-        curves=_curves(tally),
-        thresholds=thresholds(tally),
-        gains=gains(tally),
-        information=_information(tally, predictions),
-        means=pd.DataFrame([_mean(tally, curve) for curve in tally.curves], columns=MEAN_COLUMNS),
-        tally=tally,
+        curves=_curves(counts),
+        thresholds=thresholds(counts),
+        gains=gains(counts),
+        information=_information(counts, predictions),
+        means=pd.DataFrame([_mean(counts, curve) for curve in counts.curves], columns=MEAN_COLUMNS),
+        counts=counts,
     )
 
 
@@ -152,45 +152,45 @@ def leaderboard_score(means: pd.DataFrame, *, family: Mapping[str, str], kind: M
     return scores.rename("score").reset_index()
 
 
-def _curves(tally: Tally) -> pd.DataFrame:
-    added = [_accuracy_and_drop(tally, cell.Index, int(cell.seeds)) for cell in tally.cells.itertuples()]
+def _curves(counts: Counts) -> pd.DataFrame:
+    added = [_accuracy_and_drop(counts, cell.Index, int(cell.seeds)) for cell in counts.cells.itertuples()]
     names = ["accuracy", "accuracy_low", "accuracy_high", "drop", "drop_low", "drop_high"]
-    frame = pd.concat([tally.cells, pd.DataFrame(added, columns=names)], axis=1)
-    return frame.loc[tally.order, list(CURVE_COLUMNS)].reset_index(drop=True)
+    frame = pd.concat([counts.cells, pd.DataFrame(added, columns=names)], axis=1)
+    return frame.loc[counts.order, list(CURVE_COLUMNS)].reset_index(drop=True)
 
 
-def _accuracy_and_drop(tally: Tally, cell: int, seeds: int) -> tuple[float, ...]:
-    clean = tally.clean(str(tally.cells.at[cell, "model"]))
-    hits = tally.hits[cell][tally.ran[cell]]
+def _accuracy_and_drop(counts: Counts, cell: int, seeds: int) -> tuple[float, ...]:
+    clean = counts.clean(str(counts.cells.at[cell, "model"]))
+    hits = counts.hits[cell][counts.ran[cell]]
     accuracy = float(hits.mean(dtype=float))
     low, high = wilson(np.array(accuracy), np.array(effective_trials(hits, seeds)))
     if cell == clean:
         return accuracy, float(low), float(high), 0.0, 0.0, 0.0
-    both = tally.ran[cell] & tally.ran[clean]
+    both = counts.ran[cell] & counts.ran[clean]
     if not both.any():
         return accuracy, float(low), float(high), math.nan, math.nan, math.nan
-    lost = tally.hits[clean][both] - tally.hits[cell][both]
+    lost = counts.hits[clean][both] - counts.hits[cell][both]
     return accuracy, float(low), float(high), float(lost.mean(dtype=float)), *paired_difference(lost)
 
 
-def _mean(tally: Tally, curve: Curve) -> tuple[object, ...]:
+def _mean(counts: Counts, curve: Curve) -> tuple[object, ...]:
     name, images = (curve.model, curve.attack, curve.ruler), int(curve.images.sum())
     if not images:
         return (*name, images, *[math.nan] * 3)
-    means = tally.accuracies(curve.images)[:, curve.cells].mean(1)
+    means = counts.accuracies(curve.images)[:, curve.cells].mean(1)
     return (*name, images, float(means[0]), *quantiles(means[1:], means[1:]))
 
 
-def _information(tally: Tally, predictions: pd.DataFrame) -> pd.DataFrame:
+def _information(counts: Counts, predictions: pd.DataFrame) -> pd.DataFrame:
     labels, answers = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
     seeds = predictions["seed"].to_numpy()
-    rows_by_cell = np.argsort(tally.cell_of_row, kind="stable")
-    ends = np.bincount(tally.cell_of_row, minlength=len(tally.cells)).cumsum()
+    rows_by_cell = np.argsort(counts.cell_of_row, kind="stable")
+    ends = np.bincount(counts.cell_of_row, minlength=len(counts.cells)).cumsum()
     rows = []
-    for cell in tally.cells.loc[tally.order].itertuples():
+    for cell in counts.cells.loc[counts.order].itertuples():
         mine = rows_by_cell[ends[cell.Index - 1] if cell.Index else 0 : ends[cell.Index]]
         each = [mine[seeds[mine] == seed] for seed in np.unique(seeds[mine])] if cell.seeds > 1 else [mine]
-        rates = [information_rate(labels[part], answers[part], tally.classes) for part in each]
+        rates = [information_rate(labels[part], answers[part], counts.classes) for part in each]
         # Seeds share their images: their intervals are averaged, not narrowed.
         means = np.mean([(rate.bits, rate.low, rate.high) for rate in rates], axis=0)
         rows.append((cell.model, cell.attack, cell.ruler, cell.snr_db, *means.tolist()))

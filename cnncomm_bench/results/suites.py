@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .. import attacks as _attacks
-from .._utils.errors import UsageError, nearest
+from .._utils.errors import UsageError, suggest
 from ..attacks import Attack, parse
 from ..snr import RULERS
 
@@ -109,7 +109,7 @@ class Suite(BaseModel):
     def _known(cls, rulers: tuple[str, ...]) -> tuple[str, ...]:
         for ruler in rulers:
             if ruler not in RULERS:
-                raise UsageError(f"no ruler is called {ruler!r}; " + nearest(ruler, RULERS))
+                raise UsageError(f"no ruler is called {ruler!r}; " + suggest(ruler, RULERS))
         if not rulers:
             raise UsageError('a suite needs a ruler, for example rulers = ["realised"]')
         return tuple(dict.fromkeys(rulers))
@@ -149,7 +149,7 @@ def load(name: str) -> Suite:
     except (OSError, ValueError) as error:
         if path.suffix == ".toml" and path.exists():
             raise UsageError(f"suite {name}: not readable as TOML: {error}") from error
-        raise UsageError(f"no suite is called {name!r}, and no file; " + nearest(name, names())) from error
+        raise UsageError(f"no suite is called {name!r}, and no file; " + suggest(name, names())) from error
     return build(f"suite {name}", **content)
 
 

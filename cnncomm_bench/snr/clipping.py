@@ -1,10 +1,10 @@
 """The scale at which noise, clipped to valid pixels, has a given power.
 
-With `room_i` the distance from a clean pixel to the bound its noise points at, that scale s is the root of
+With `headroom_i` the distance from a clean pixel to the bound its noise points at, that scale s is the root of
 
-    P(s) = sum_i min(s |n_i|, room_i)^2 = power.
+    P(s) = sum_i min(s |n_i|, headroom_i)^2 = power.
 
-P grows monotonically and is quadratic in s between the scales t_i = room_i / |n_i| at which pixels saturate. So one
+P grows monotonically and is quadratic in s between the scales t_i = headroom_i / |n_i| at which pixels saturate. So one
 sort of t gives the root for many powers in closed form (the idea of clipping-aware rescaling, Rauber and Bethge 2020);
 for a single power, Newton's method gets there sooner.
 """
@@ -39,14 +39,14 @@ def scales(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> 
     reached : Tensor, shape-(K, N), bool
         False for an image that saturates before that power; its scale saturates it.
     """
-    size, room = _size_and_room(clean, direction, bounds)
-    order = _order(torch.where(size > 0, room / size, math.inf))
+    size, headroom = _size_and_headroom(clean, direction, bounds)
+    order = _order(torch.where(size > 0, headroom / size, math.inf))
     size = size.gather(1, order).to(torch.float64)
-    room = torch.where(size > 0, room.gather(1, order), 0).to(torch.float64)
+    headroom = torch.where(size > 0, headroom.gather(1, order), 0).to(torch.float64)
     # Again in double: the root must not inherit float32's rounding of the ratio.
-    saturates_at = torch.where(size > 0, room / size, math.inf)
+    saturates_at = torch.where(size > 0, headroom / size, math.inf)
 
-    saturated = room.square().cumsum(1)  # power of the pixels up to and with i, all at their bound
+    saturated = headroom.square().cumsum(1)  # power of the pixels up to and with i, all at their bound
     # Power per squared scale of the pixels from i on, summed from the smallest: no cancellation under heavy tails.
     free = torch.nn.functional.pad(size.square().flip(1).cumsum(1).flip(1), (0, 1))
     at_breakpoint = saturated + saturates_at.square() * free[:, 1:]
@@ -63,7 +63,7 @@ def scales(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> 
     return root.T, reached.T
 
 
-def shrunk(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> Tensor:
+def scale_to_power(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> Tensor:
     """As `scales`, for a single power an image and no scale above one, to the precision of the images' dtype.
 
     Every step of Newton's method solves for the power as if the pixels that are saturated now were all. As none is yet
@@ -79,10 +79,10 @@ def shrunk(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> 
     -------
     Tensor, shape-(N,), float64
     """
-    size, room = _size_and_room(clean, direction, bounds)
+    size, headroom = _size_and_headroom(clean, direction, bounds)
     peak = size.amax(1, keepdim=True)
     share = size / peak  # its squares don't overflow
-    ratio, power, held = room / share, share.square(), room.square()
+    ratio, power, held = headroom / share, share.square(), headroom.square()
     # Sums in double: in float32 their last digits depend on how many images are summed at once.
     scale = (wanted / power.sum(1, dtype=torch.float64)).sqrt_()
     count = torch.zeros(len(size), dtype=torch.int64, device=size.device)
@@ -108,6 +108,6 @@ def _order(ratio: Tensor) -> Tensor:
     return torch.from_numpy(np.argsort(ratio.numpy(), axis=1))
 
 
-def _size_and_room(clean: Tensor, direction: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
+def _size_and_headroom(clean: Tensor, direction: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
     low, high = bounds
     return direction.abs(), torch.where(direction > 0, high - clean, clean - low).clamp_(min=0)

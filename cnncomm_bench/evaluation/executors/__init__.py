@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
-from ..._utils.errors import UsageError, nearest
-from ..worker import Done, Failed, Job, Progress, Sweep
+from ..._utils.errors import UsageError, suggest
+from ..worker import Done, Failed, Job, Progress, Worker
 
 NAMES = ("serial", "ray", "ray://ADDRESS")
 
@@ -14,14 +14,14 @@ Compute = Callable[[Iterable[Job], Progress], Iterator[Done | Failed]]
 """Computes cells, in any order; asks for the next job when a worker is free for it."""
 
 
-def opened(name: str, sweep: Sweep) -> AbstractContextManager[Compute]:
-    """Workers that compute a sweep's cells.
+def opened(name: str, worker: Worker) -> AbstractContextManager[Compute]:
+    """Workers that compute a worker's cells.
 
     Parameters
     ----------
     name : str
         One of `NAMES`.
-    sweep : Sweep
+    worker : Worker
 
     Returns
     -------
@@ -35,10 +35,10 @@ def opened(name: str, sweep: Sweep) -> AbstractContextManager[Compute]:
     """
     check(name)
     if name == "serial":
-        return nullcontext(sweep.compute)
+        return nullcontext(worker.compute)
     from .on_ray import cluster  # Ray takes a second to import
 
-    return cluster(name, sweep)
+    return cluster(name, worker)
 
 
 def check(name: str) -> None:
@@ -53,7 +53,7 @@ def check(name: str) -> None:
     UsageError
     """
     if name not in ("serial", "ray") and not name.startswith("ray://"):
-        raise UsageError(f"no executor is called {name!r}; {nearest(name, NAMES)}")
+        raise UsageError(f"no executor is called {name!r}; {suggest(name, NAMES)}")
 
 
 def workers(name: str, device: str) -> int:

@@ -21,9 +21,9 @@ import torch
 
 from ..._utils.errors import BenchError, UsageError
 from ..._utils.files import one_line, shown
-from ...data import Indices, Pixels
+from ...data import Dataset, Indices
 from ...models import modules_from_files
-from ..worker import Done, Failed, Job, Progress, Sweep
+from ..worker import Done, Failed, Job, Progress, Worker
 
 CPUS = 4
 """A replica's share of a node's CPUs; all of them, where a node has fewer."""
@@ -33,13 +33,13 @@ _LOOK = 5.0  # seconds after which the cluster is looked at for more room
 
 
 @contextmanager
-def cluster(name: str, sweep: Sweep) -> Iterator[_Cluster]:
+def cluster(name: str, worker: Worker) -> Iterator[_Cluster]:
     """A cluster's workers, for as long as they are needed.
 
     Parameters
     ----------
     name : {"ray", "ray://ADDRESS"}
-    sweep : Sweep
+    worker : Worker
 
     Yields
     ------
@@ -52,7 +52,7 @@ def cluster(name: str, sweep: Sweep) -> Iterator[_Cluster]:
         Ray is not installed, the cluster is not there, or a model cannot be sent.
     """
     with _connected(name) as ray:
-        workers = _Cluster(ray, sweep)
+        workers = _Cluster(ray, worker)
         try:
             yield workers
         finally:
@@ -119,20 +119,20 @@ class _Block:
 class _Replica:
     """What a worker holds: the models, and how a batch is run."""
 
-    def __init__(self, sweep: Sweep, threads: int) -> None:
+    def __init__(self, worker: Worker, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._sweep = sweep
-        for model in sweep.models:
+        self._worker = worker
+        for model in worker.models:
             if isinstance(model, torch.nn.Module):
-                model.to(sweep.device)
+                model.to(worker.device)
 
     def ready(self) -> None:
         """Answers once the models are there."""
 
     def compute(self, job: Job, images: np.ndarray) -> Done | Failed:
         """One cell, from its own images."""
-        self._sweep.pixels = Pixels(_Block(images, job.cell.images), None, job.cell.images)
-        (result,) = self._sweep.compute([job], lambda cell, count: None)
+        self._worker.dataset = Dataset(_Block(images, job.cell.images), None, job.cell.images)
+        (result,) = self._worker.compute([job], lambda cell, count: None)
         return result
 
 
@@ -145,9 +145,9 @@ class _Task:
 class _Cluster:
     """Hands out cells and collects what comes back."""
 
-    def __init__(self, ray: Any, sweep: Sweep) -> None:
-        self._ray, self._pixels, self._device = ray, sweep.pixels, sweep.device
-        self._sweep = ray.put(_sendable(ray, sweep))
+    def __init__(self, ray: Any, worker: Worker) -> None:
+        self._ray, self._dataset, self._device = ray, worker.dataset, worker.device
+        self._worker = ray.put(_sendable(ray, worker))
         self._busy: dict[Any, tuple[Any, _Task | None]] = {}
         self._idle: list[Any] = []
         self._stillborn = 0  # workers lost in a row before they had begun
@@ -176,7 +176,7 @@ class _Cluster:
                 if task is None:
                     self._stillborn = 0
                 else:
-                    progress(task.job.cell, task.job.cell.forwards)
+                    progress(task.job.cell, task.job.cell.num_forwards)
                     yield result
 
     def _lost(self, task: _Task | None, error: Exception, again: deque[_Task]) -> Failed | None:
@@ -195,7 +195,7 @@ class _Cluster:
     def _start(self, task: _Task) -> None:
         """Give an idle worker a cell and the images it needs."""
         worker, cell = self._idle.pop(), task.job.cell
-        images = self._ray.put(np.ascontiguousarray(self._pixels.images[cell.images]))
+        images = self._ray.put(np.ascontiguousarray(self._dataset.images[cell.images]))
         self._busy[worker.compute.remote(task.job, images)] = worker, task
 
     def _grow(self) -> None:
@@ -206,7 +206,7 @@ class _Cluster:
             raise BenchError(f"the Ray cluster has no {kind} left: the same command goes on once it has")
         for _ in range(len(nodes) - len(self._busy) - len(self._idle)):
             made = self._ray.remote(_Replica).options(**takes)
-            worker = made.remote(self._sweep, int(takes["num_cpus"]))
+            worker = made.remote(self._worker, int(takes["num_cpus"]))
             self._busy[worker.ready.remote()] = worker, None
 
     def close(self) -> None:
@@ -215,12 +215,12 @@ class _Cluster:
             self._ray.kill(worker)
 
 
-def _sendable(ray: Any, sweep: Sweep) -> Sweep:
-    """The sweep as it travels: without images, its models on the CPU; refused where a model cannot travel."""
+def _sendable(ray: Any, worker: Worker) -> Worker:
+    """The worker as it travels: without images, its models on the CPU; refused where a model cannot travel."""
     for module in modules_from_files():  # code that a worker could not import goes along
         ray.cloudpickle.register_pickle_by_value(module)
     models = []
-    for name, model in zip(sweep.names, sweep.models, strict=True):
+    for name, model in zip(worker.names, worker.models, strict=True):
         try:
             here = copy.deepcopy(model).cpu() if isinstance(model, torch.nn.Module) else model
             ray.cloudpickle.dumps(here)
@@ -229,9 +229,9 @@ def _sendable(ray: Any, sweep: Sweep) -> Sweep:
                 f"{name} cannot be sent to Ray's workers ({one_line(error)}): use --executor serial, or a state dict"
             ) from error
         models.append(here)
-    device = torch.device(sweep.device).type  # a worker sees one GPU, its own
-    nothing = Pixels(np.empty((0, *sweep.pixels.images.shape[1:]), np.uint8), None, np.arange(0))
-    return Sweep(models, sweep.names, nothing, batch_size=sweep.batch_size, device=device, bits=sweep.bits)
+    device = torch.device(worker.device).type  # a worker sees one GPU, its own
+    nothing = Dataset(np.empty((0, *worker.dataset.images.shape[1:]), np.uint8), None, np.arange(0))
+    return Worker(models, worker.names, nothing, batch_size=worker.batch_size, device=device, bits=worker.bits)
 
 
 def _cause(error: Exception) -> str:

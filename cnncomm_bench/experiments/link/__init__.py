@@ -4,7 +4,7 @@ from . import simulation
 from .ber_table import SYSTEM, system_name
 from .channel import Channel
 from .channel_noise import Stable
-from .counting import Rule, Tally
+from .counting import Counts, Rule
 from .link_settings import Settings
 from .link_summary import TARGET, after, reaches
 from .ordering import complete
@@ -17,7 +17,7 @@ __all__ = [
     "Settings",
     "Stable",
     "TARGET",
-    "Tally",
+    "Counts",
     "after",
     "complete",
     "open_link",

@@ -11,7 +11,7 @@ import torch
 from ...snr import generators
 from . import coding, frames, modulation, receiver
 from .channel import Channel
-from .counting import Flags, Rule, Tally
+from .counting import Counts, Flags, Rule
 from .link_settings import Curve
 
 _FIRST_BATCH = 1 << 16  # bits; decoders are at their fastest there
@@ -81,13 +81,13 @@ class Chain:
         one = torch.zeros(1, self.curve.frame, dtype=torch.uint8)
         return self.curve.frame / self._modulation.modulate(self._code.encode(one)).shape[1]
 
-    def measure(self, snr_db: float, rule: Rule, seed: int) -> Tally:
+    def measure(self, snr_db: float, rule: Rule, seed: int) -> Counts:
         """Send frames until the rule is met."""
-        tally, streams = Tally(rule, self.curve.independent), Streams.of(seed, self.curve.frame, snr_db)
+        counts, streams = Counts(rule, self.curve.independent), Streams.of(seed, self.curve.frame, snr_db)
         sent, size = 0, _FIRST_BATCH
-        while not tally.done:
-            count = max(1, -(-min(size, rule.bits - tally.bits) // self.curve.frame))
-            tally.add(*self.send(count, sent, snr_db, streams))
+        while not counts.done:
+            count = max(1, -(-min(size, rule.bits - counts.bits) // self.curve.frame))
+            counts.add(*self.send(count, sent, snr_db, streams))
             sent += count
             size = min(2 * size, _LARGEST_BATCH.get(self.curve.code, _FIRST_BATCH))
-        return tally
+        return counts

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._utils.errors import UsageError, nearest
+from ..._utils.errors import UsageError, suggest
 from ...attacks import StableNoise, stable
 
 
@@ -147,7 +147,7 @@ def jammer(spec: str) -> Stable | Tone:
     """
     name, _, rest = spec.partition(":")
     if name not in ("white", "tone"):
-        raise UsageError(f"no jammer is called {name!r}; " + nearest(name, ("white", "tone", "tone:offset=0.5")))
+        raise UsageError(f"no jammer is called {name!r}; " + suggest(name, ("white", "tone", "tone:offset=0.5")))
     if name == "white" and not rest:
         return Stable(2.0)
     key, _, value = rest.partition("=")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..._utils.errors import BenchError, UsageError, nearest
+from ..._utils.errors import BenchError, UsageError, suggest
 
 LONGEST_LDPC = 8448  # information bits of 5G's base graph 1
 
@@ -135,7 +135,7 @@ def find(name: str) -> Callable[[int], Code]:
     try:
         return CODES[name]
     except KeyError:
-        raise UsageError(f"no code is called {name!r}; " + nearest(name, CODES)) from None
+        raise UsageError(f"no code is called {name!r}; " + suggest(name, CODES)) from None
 
 
 def _sionna(part: str) -> ModuleType:

@@ -69,7 +69,7 @@ class Rule:
 
 
 @dataclass
-class Tally:
+class Counts:
     """Errors of one point.
 
     Parameters

@@ -33,12 +33,12 @@ def check_length(length: int) -> int:
 
 
 def build(count: int, length: int, first: int, generator: np.random.Generator) -> Bits:
-    """Frames of random data.
+    """ArrayLike of random data.
 
     Parameters
     ----------
     count, length : int
-        Frames, and bits of each.
+        ArrayLike, and bits of each.
     first : int
         Number of the first frame, modulo 2^16.
     generator : numpy.random.Generator

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from ..._utils.errors import UsageError, nearest
+from ..._utils.errors import UsageError, suggest
 from ...results import check_grid, parse_grid
 from ...snr import RULERS
 from . import coding, frames, modulation, receiver
@@ -144,7 +144,7 @@ class Settings(BaseModel):
         known = RULERS if info.field_name == "rulers" else INTERLEAVERS
         for value in values:
             if value not in known:
-                raise UsageError(f"{value!r} does not exist; " + nearest(str(value), known))
+                raise UsageError(f"{value!r} does not exist; " + suggest(str(value), known))
         return tuple(dict.fromkeys(values))
 
     @field_validator("modulations", "codes", "rulers", "frames", "receivers", "interleavers")

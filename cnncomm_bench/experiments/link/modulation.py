@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..._utils.errors import UsageError, nearest
+from ..._utils.errors import UsageError, suggest
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ def find(name: str) -> Modulation:
     try:
         return MODULATIONS[name]
     except KeyError:
-        raise UsageError(f"no modulation is called {name!r}; " + nearest(name, MODULATIONS)) from None
+        raise UsageError(f"no modulation is called {name!r}; " + suggest(name, MODULATIONS)) from None

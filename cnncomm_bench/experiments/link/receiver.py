@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..._utils.errors import UsageError, nearest
+from ..._utils.errors import UsageError, suggest
 from .channel import Received
 from .modulation import Modulation
 
@@ -52,7 +52,7 @@ def find(name: str) -> Metric:
     try:
         return RECEIVERS[name]
     except KeyError:
-        raise UsageError(f"no receiver is called {name!r}; " + nearest(name, RECEIVERS)) from None
+        raise UsageError(f"no receiver is called {name!r}; " + suggest(name, RECEIVERS)) from None
 
 
 def demodulate(received: Received, modulation: Modulation, metric: Metric) -> Tensor:

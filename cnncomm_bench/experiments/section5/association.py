@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...results.claims import UNKNOWN, Interval, bootstrapped
-from ...results.statistics import Curve, Floats, Tally, common_level, threshold
+from ...results.statistics import Counts, Curve, Floats, common_level, threshold
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Ladder:
     threshold_db: Floats
 
     @classmethod
-    def of(cls, tally: Tally, rungs: list[list[str]], attack: str, accuracy: Mapping[str, Floats]) -> Ladder:
+    def of(cls, counts: Counts, rungs: list[list[str]], attack: str, accuracy: Mapping[str, Floats]) -> Ladder:
         """Clean accuracies, and thresholds under an attack, of the networks that are named.
 
         Parameters
         ----------
-        tally : Tally
+        counts : Counts
             All its models share one level: halfway from chance to the lowest clean accuracy.
         rungs : list of list of str
             Names of the networks of each rung, the same number in all.
@@ -50,13 +50,13 @@ class Ladder:
             A network was not run under that attack.
         """
         networks = [name for rung in rungs for name in rung]
-        found = {curve.model: curve for curve in tally.curves if curve.attack == attack}
+        found = {curve.model: curve for curve in counts.curves if curve.attack == attack}
         if missing := [name for name in networks if name not in found]:
             raise ValueError(f"{', '.join(missing)} did not run under {attack}")
         curves: list[Curve] = [found[name] for name in networks]
         images = np.logical_and.reduce([curve.images for curve in curves])
-        level = common_level(tally, images)
-        thresholds = np.stack([threshold(tally, curve, images, level).at for curve in curves], 1)
+        level = common_level(counts, images)
+        thresholds = np.stack([threshold(counts, curve, images, level).at for curve in curves], 1)
         shape = (-1, len(rungs), len(rungs[0]))
         clean = np.stack([accuracy[name] for name in networks], 1)
         return cls(clean.reshape(shape), thresholds.reshape(shape))
@@ -118,7 +118,7 @@ def slope(accuracy: Floats, threshold_db: Floats) -> Floats:
 
 
 def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
-    """Slope of clean accuracy on the threshold, and why it cannot be judged, if so.
+    """LossAndGrad of clean accuracy on the threshold, and why it cannot be judged, if so.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from torch import nn
 from ...results.claims import UNKNOWN, Claim, bootstrapped, decide
 from ...results.statistics import format_gain
 from . import checkbits_figures
-from .finding import Outcome
+from .finding import Finding
 from .reception import measure
 from .setting import Setting
 from .trial import (
@@ -36,7 +36,7 @@ TESTS, FULL_TESTS = 200, 1000
 """Images that are attacked, and as many others that set the level of the alarm."""
 
 
-def run(setting: Setting, tests: int | None = None) -> Outcome:
+def run(setting: Setting, tests: int | None = None) -> Finding:
     """Train both streams, attack them, and judge whether the check finds the attacked images.
 
     Parameters
@@ -47,7 +47,7 @@ def run(setting: Setting, tests: int | None = None) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Finding
         Tables `checkbits` (undetected errors), `detection`, `roc` and `gains`.
 
     Raises
@@ -59,7 +59,7 @@ def run(setting: Setting, tests: int | None = None) -> Outcome:
     trial = measure(setting, train_streams(setting), tests or (FULL_TESTS if setting.full else TESTS))
     undetected, gains, curves = undetected_table(trial), gains_table(trial), roc_table(trial)
     claims = judge(trial, gains)
-    return Outcome(
+    return Finding(
         name="checkbits",
         tables={"checkbits": undetected, "detection": detection_table(trial), "roc": curves, "gains": gains},
         claims=claims,

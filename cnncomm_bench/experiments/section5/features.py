@@ -18,7 +18,7 @@ from ...results.statistics import quantiles, wilson
 from ..training import at_snr
 from . import carriers, samples
 from . import curve_figures as figures
-from .finding import Outcome
+from .finding import Finding
 from .setting import Setting
 
 ATTACK = "pgd:steps=10"
@@ -32,7 +32,7 @@ WHITE = "white noise, same labels"
 SHUFFLED = "adversarial, labels shuffled"
 
 
-def run(setting: Setting) -> Outcome:
+def run(setting: Setting) -> Finding:
     """Train on adversarial examples alone, test on real images; then draw the map of carriers.
 
     Parameters
@@ -42,7 +42,7 @@ def run(setting: Setting) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Finding
         Tables `features`, `carriers` and `spectrum`.
 
     Raises
@@ -71,7 +71,7 @@ def run(setting: Setting) -> Outcome:
                        seed=setting.seed)
         for name, model in (("standard", source), ("robust", robust))
     ]  # fmt: skip
-    return Outcome(
+    return Finding(
         "features",
         tables={
             "features": table,

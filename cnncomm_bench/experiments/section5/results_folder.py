@@ -21,7 +21,7 @@ from ...report import plots
 from ...results.claims import Claim
 from ...results.claims import judging as claims
 from . import results_page as page
-from .finding import Outcome
+from .finding import Finding
 from .names import EXPERIMENTS
 from .results_schema import Part, Results
 from .setting import Setting
@@ -129,7 +129,7 @@ def _opened(folder: Path, identity: dict[str, Any], command: str) -> Results:
     return results.model_copy(update={"parts": earlier.parts, "failures": earlier.failures})
 
 
-def _keep(outcome: Outcome, folder: Path, seconds: float, device: str) -> Part:
+def _keep(outcome: Finding, folder: Path, seconds: float, device: str) -> Part:
     def stem(key: str) -> str:
         return key if key == outcome.name else f"{outcome.name}-{key}"
 

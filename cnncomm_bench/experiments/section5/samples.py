@@ -18,10 +18,10 @@ from ...attacks import parse
 from ...data import balanced_subset
 from ...evaluation import evaluate
 from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import Curve, Tally, common_level, estimate, format_db, threshold, wilson
+from ...results.statistics import Counts, Curve, common_level, estimate, format_db, threshold, wilson
 from ..training import BATCH_SIZE, at_snr
 from . import curve_figures as figures
-from .finding import Outcome
+from .finding import Finding
 from .rates import exchange_rate, ladder, needed, permuted_rate
 from .setting import Setting
 
@@ -37,7 +37,7 @@ GRID_DB = tuple(float(snr_db) for snr_db in range(0, 55, 5))
 RESAMPLES = 1000
 
 
-def run(setting: Setting) -> Outcome:
+def run(setting: Setting) -> Finding:
     """Train on ever more images, with and without an adversary, and see what each doubling buys.
 
     Parameters
@@ -46,7 +46,7 @@ def run(setting: Setting) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Finding
         Tables `samples` (a row for each training) and `exchange` (dB a doubling).
 
     Raises
@@ -67,16 +67,16 @@ def run(setting: Setting) -> Outcome:
             name=_name(*training),
         )  # fmt: skip
         answers.append(found.predictions)
-    tally = Tally(pd.concat(answers), classes=setting.classes, seed=setting.seed, resamples=RESAMPLES)
-    table = pd.DataFrame([_row(tally, curve, *training) for curve, training in zip(tally.curves, trainings)])
+    counts = Counts(pd.concat(answers), classes=setting.classes, seed=setting.seed, resamples=RESAMPLES)
+    table = pd.DataFrame([_row(counts, curve, *training) for curve, training in zip(counts.curves, trainings)])
     exchange, claims = [], []
     for kind in KINDS:
-        row, judged = _judge(tally, kind, [t for t in trainings if t[0] == kind], setting.seed)
+        row, judged = _judge(counts, kind, [t for t in trainings if t[0] == kind], setting.seed)
         exchange.append(row)
         claims += judged
-    claims.insert(0, _gap(tally, trainings, sizes))
+    claims.insert(0, _gap(counts, trainings, sizes))
     rates = pd.DataFrame(exchange)
-    return Outcome(
+    return Finding(
         "samples",
         tables={"samples": _shown(table), "exchange": rates},
         claims=claims,
@@ -116,11 +116,11 @@ def network(setting: Setting, kind: str, size: int, repeat: int = 0) -> nn.Modul
 
 
 def _judge(
-    tally: Tally, kind: str, trainings: list[tuple[str, int, int]], seed: int
+    counts: Counts, kind: str, trainings: list[tuple[str, int, int]], seed: int
 ) -> tuple[dict[str, Any], list[Claim]]:
-    everyone = np.ones(len(tally.images), dtype=np.bool_)
-    level = common_level(tally, everyone)
-    found = [threshold(tally, _curve(tally, *training), everyone, level).at for training in trainings]
+    everyone = np.ones(len(counts.images), dtype=np.bool_)
+    level = common_level(counts, everyone)
+    found = [threshold(counts, _curve(counts, *training), everyone, level).at for training in trainings]
     raw = np.stack(found, axis=1)
     values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
     doublings = np.log2([size for _, size, _ in trainings])
@@ -136,12 +136,12 @@ def _judge(
     return {"training": kind, **dict(zip(names, (*rate, *control)))}, claims
 
 
-def _gap(tally: Tally, trainings: list[tuple[str, int, int]], sizes: list[int]) -> Claim:
+def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]) -> Claim:
     """How many doublings robust learning lies behind: Schmidt's sample complexity gap."""
-    accuracies = tally.accuracies(np.ones(len(tally.images), dtype=np.bool_))
+    accuracies = counts.accuracies(np.ones(len(counts.images), dtype=np.bool_))
     mean = {}
     for kind in KINDS:
-        cells = [[_cell(_curve(tally, *t), kind) for t in trainings if t[:2] == (kind, size)] for size in sizes]
+        cells = [[_cell(_curve(counts, *t), kind) for t in trainings if t[:2] == (kind, size)] for size in sizes]
         mean[kind] = accuracies[:, cells].mean(2)
     doublings = np.log2(sizes)
     behind = doublings[-1] - needed(mean["standard"], doublings, mean["robust"][:, -1])
@@ -157,15 +157,15 @@ def _gap(tally: Tally, trainings: list[tuple[str, int, int]], sizes: list[int]) 
     return decide("samples-gap", "robust against standard training", "realised", effect, evidence)
 
 
-def _row(tally: Tally, curve: Curve, kind: str, size: int, repeat: int) -> dict[str, Any]:
-    everyone = np.ones(len(tally.images), dtype=np.bool_)
-    accuracies = tally.accuracies(everyone)[0]
+def _row(counts: Counts, curve: Curve, kind: str, size: int, repeat: int) -> dict[str, Any]:
+    everyone = np.ones(len(counts.images), dtype=np.bool_)
+    accuracies = counts.accuracies(everyone)[0]
     row: dict[str, Any] = {"training": kind, "images": size, "repeat": repeat}
     for name, cell in (("accuracy", curve.clean), ("robust_accuracy", _cell(curve, "robust"))):
         low, high = wilson(accuracies[cell], np.array(everyone.sum()))
         row |= {name: float(accuracies[cell]), f"{name}_low": float(low), f"{name}_high": float(high)}
-    level = common_level(tally, everyone)
-    at, low_db, high_db = estimate(threshold(tally, curve, everyone, level))
+    level = common_level(counts, everyone)
+    at, low_db, high_db = estimate(threshold(counts, curve, everyone, level))
     return row | {"level": float(level[0]), "threshold_db": at, "low": low_db, "high": high_db}
 
 
@@ -184,8 +184,8 @@ def _cell(curve: Curve, kind: str) -> int:
     return curve.clean if kind == "standard" else int(curve.cells[curve.snr_db == TRAINING_DB][0])
 
 
-def _curve(tally: Tally, kind: str, size: int, repeat: int) -> Curve:
-    return next(curve for curve in tally.curves if curve.model == _name(kind, size, repeat))
+def _curve(counts: Counts, kind: str, size: int, repeat: int) -> Curve:
+    return next(curve for curve in counts.curves if curve.model == _name(kind, size, repeat))
 
 
 def _name(kind: str, size: int, repeat: int) -> str:

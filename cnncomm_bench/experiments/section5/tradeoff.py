@@ -17,12 +17,12 @@ from torch import nn
 from ...attacks import parse
 from ...evaluation import evaluate
 from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import CLEAN, Floats, Tally, common_level, estimate, resample, threshold
+from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold
 from ..training import at_snr
 from . import patches, tradeoff_figures
 from .association import Ladder, association
 from .carriers import carrier_map, right
-from .finding import Outcome
+from .finding import Finding
 from .setting import Setting
 
 STANDARD = "no noise"
@@ -70,7 +70,7 @@ class Network:
     control: bool = False
 
 
-def run(setting: Setting, size: Size | None = None) -> Outcome:
+def run(setting: Setting, size: Size | None = None) -> Finding:
     """Train the ladder, measure each network, and judge whether robustness costs accuracy.
 
     Parameters
@@ -81,7 +81,7 @@ def run(setting: Setting, size: Size | None = None) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Finding
         Tables `tradeoff` (a row for each network and attack), `association`, `views` and `carriers`.
 
     Raises
@@ -92,15 +92,15 @@ def run(setting: Setting, size: Size | None = None) -> Outcome:
     size = size or (FULL if setting.full else LAPTOP)
     setting.need("tradeoff", train=20 * setting.classes, test=10 * setting.classes)
     networks = train_networks(setting, size)
-    tally = Tally(_predictions(setting, size, networks), classes=setting.classes, seed=setting.seed)
-    accuracy = _clean(setting, networks, tally.resamples)
-    table = _table(networks, tally, accuracy)
-    associated, claims = _judge(networks, tally, accuracy, size, setting.seed)
+    counts = Counts(_predictions(setting, size, networks), classes=setting.classes, seed=setting.seed)
+    accuracy = _clean(setting, networks, counts.resamples)
+    table = _table(networks, counts, accuracy)
+    associated, claims = _judge(networks, counts, accuracy, size, setting.seed)
     firsts = [network for network in networks if network.name.endswith("#0")]
     views = _stack(firsts, lambda model: patches.accuracies(model, *setting.tests(), seed=setting.seed))
     some = setting.tests(size.tests)
     carriers = _stack(firsts, lambda model: carrier_map(model, *some, CARRIER_DB, setting.device, seed=setting.seed))
-    return Outcome(
+    return Finding(
         name="tradeoff",
         tables={"tradeoff": table, "association": associated, "views": views, "carriers": carriers},
         claims=claims,
@@ -164,7 +164,7 @@ def _clean(setting: Setting, networks: list[Network], resamples: int) -> dict[st
 
 
 def _judge(
-    networks: list[Network], tally: Tally, accuracy: dict[str, Floats], size: Size, seed: int
+    networks: list[Network], counts: Counts, accuracy: dict[str, Floats], size: Size, seed: int
 ) -> tuple[pd.DataFrame, list[Claim]]:
     """Association under each attack, and of the control: networks trained alike, as if they were two rungs."""
     rungs = _rungs([network for network in networks if not network.control])
@@ -172,11 +172,11 @@ def _judge(
     sham = [alike[: size.networks], alike[size.networks :]]
     claims = []
     for attack in (ADVERSARY, *NOISES):
-        effect, reason = association(Ladder.of(tally, rungs, attack, accuracy), seed)
-        about = f"{len(rungs)} trainings of {size.networks} networks, {len(tally.images)} attacked images"
+        effect, reason = association(Ladder.of(counts, rungs, attack, accuracy), seed)
+        about = f"{len(rungs)} trainings of {size.networks} networks, {len(counts.images)} attacked images"
         about += "; clean accuracy lost per 10 dB of threshold gained, interval over images and trainings"
         claims.append(decide("tradeoff", f"ladder under {attack}", "realised", effect, about, reason=reason))
-    effect, reason = association(Ladder.of(tally, sham, ADVERSARY, accuracy), seed)
+    effect, reason = association(Ladder.of(counts, sham, ADVERSARY, accuracy), seed)
     about = f"2 times {size.networks} networks trained without noise from different seeds"
     statement = "Control, to come out undecided: networks that were trained alike show no trade-off."
     control = decide(
@@ -193,14 +193,14 @@ def _rungs(networks: list[Network]) -> list[list[str]]:
     return [[network.name for network in networks if network.training == training] for training in trainings]
 
 
-def _table(networks: list[Network], tally: Tally, accuracy: dict[str, Floats]) -> pd.DataFrame:
+def _table(networks: list[Network], counts: Counts, accuracy: dict[str, Floats]) -> pd.DataFrame:
     """A row for each network and attack: clean accuracy, and the threshold at the level common to all."""
     known = {network.name: network for network in networks}
     rows = []
-    for curve in tally.curves:
+    for curve in counts.curves:
         network = known[curve.model]
-        level, clean = common_level(tally, curve.images), bootstrapped(accuracy[curve.model])
-        crossed = estimate(threshold(tally, curve, curve.images, level))
+        level, clean = common_level(counts, curve.images), bootstrapped(accuracy[curve.model])
+        crossed = estimate(threshold(counts, curve, curve.images, level))
         part = "control" if network.control else "ladder"
         rows.append((network.name, network.training, part, curve.attack, *clean, float(level[0]), *crossed))
     names = ["network", "training", "part", "attack", "clean", "clean_low", "clean_high", "level"]

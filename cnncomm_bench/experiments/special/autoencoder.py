@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..._utils.errors import BenchError
-from ..link import Channel, Rule, Stable, Tally
+from ..link import Channel, Counts, Rule, Stable
 
 BITS, SIDE = 8, 4
 LABELS, SAMPLES = 2**BITS, SIDE**2
@@ -101,14 +101,14 @@ class SpecialCnn:
         return logits
 
     @torch.inference_mode()
-    def measure(self, snr_db: float, rule: Rule, seed: int, batch: int = 4096) -> Tally:
+    def measure(self, snr_db: float, rule: Rule, seed: int, batch: int = 4096) -> Counts:
         """Count wrong labels, and the wrong bits of their numbers, until the rule is met."""
-        tally, generator = Tally(rule, independent=False), np.random.default_rng([seed, 1])
-        while not tally.done:
+        counts, generator = Counts(rule, independent=False), np.random.default_rng([seed, 1])
+        while not counts.done:
             labels = generator.integers(0, LABELS, batch)
             guesses = self._logits(torch.from_numpy(labels), snr_db, generator).argmax(1).numpy()
-            tally.add(_bits(labels) != _bits(guesses), np.zeros(batch, dtype=bool))
-        return tally
+            counts.add(_bits(labels) != _bits(guesses), np.zeros(batch, dtype=bool))
+        return counts
 
 
 def _bits(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

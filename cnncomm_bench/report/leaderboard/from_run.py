@@ -205,13 +205,13 @@ def _scores(run: Run, model: str) -> Iterator[ScoreRecord]:
         family={spec: entry.family for spec, entry in attacks.items()},
         kind={spec: _kind(entry.adversary) for spec, entry in attacks.items()},
     )
-    tally = run.scores.tally
+    counts = run.scores.counts
     for row in told.itertuples():
         families: dict[str, list[Floats]] = {}
-        for curve in tally.curves:
+        for curve in counts.curves:
             entry = attacks.get(curve.attack)
             if entry and (curve.model, curve.ruler, _kind(entry.adversary)) == (model, row.ruler, row.kind):
-                values = tally.accuracies(curve.images)[1:, curve.cells].mean(1)
+                values = counts.accuracies(curve.images)[1:, curve.cells].mean(1)
                 families.setdefault(entry.family, []).append(values)
         replicates = np.mean([np.mean(values, axis=0) for values in families.values()], axis=0).round(5)
         low, high = quantiles(replicates, replicates)

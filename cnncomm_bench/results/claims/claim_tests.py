@@ -10,7 +10,7 @@ import numpy as np
 from ..._utils.errors import BenchError
 from ...attacks import StableNoise, parse
 from ..scores import Scores
-from ..statistics.counts import Curve, Mask, Tally
+from ..statistics.counts import Counts, Curve, Mask
 from ..statistics.decibels import format_gain
 from ..statistics.gains import gain
 from ..statistics.intervals import Floats
@@ -25,14 +25,14 @@ POINT, SALT_PEPPER = "impulse-point", "salt-pepper"
 _OFF_FLOOR, _OFF_CEILING = 0.9, 0.1  # share of the way from clean accuracy to chance
 
 
-def alpha_claims(tally: Tally, model: str, ruler: str) -> list[Claim]:
+def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
     """Judge `alpha-order` and `alpha-order-at-low-snr` by the slope of the drop on alpha at each SNR."""
-    laws = _laws(tally, model, ruler)
+    laws = _laws(counts, model, ruler)
     if len(laws) < 2:
         return []
-    images, snr_db, clean, accuracies = _on_common_grid(tally, laws.values())
+    images, snr_db, clean, accuracies = _on_common_grid(counts, laws.values())
     alphas = np.array(list(laws))
-    usable = _usable(tally, clean, accuracies)
+    usable = _usable(counts, clean, accuracies)
     about = f"{len(laws)} laws, alpha {alphas[0]:g} to {alphas[-1]:g}, {int(images.sum())} images"
     reason = _too_few(images) or ("" if usable.any() else "no SNR at which the curves are off floor and ceiling")
     if reason:
@@ -70,17 +70,17 @@ def alpha_claims(tally: Tally, model: str, ruler: str) -> list[Claim]:
 
 
 def shape_claims(
-    tally: Tally, model: str, shape: str, whole_impulses: Mapping[tuple[str, float], float]
+    counts: Counts, model: str, shape: str, whole_impulses: Mapping[tuple[str, float], float]
 ) -> list[Claim]:
     """Judge whether a shape does more damage than points, and tell how it does against salt and pepper."""
     name = f"shape-{shape}"
-    shaped = _shaped(tally, model, shape)
+    shaped = _shaped(counts, model, shape)
     if shaped is None:
         return []
     against = {
-        other: _shape_effect(tally, shaped, curve, whole_impulses)
+        other: _shape_effect(counts, shaped, curve, whole_impulses)
         for other in (POINT, SALT_PEPPER)
-        if (curve := tally.curve(model, other, REALISED)) is not None
+        if (curve := counts.curve(model, other, REALISED)) is not None
     }
     statement = STATEMENTS["shape"].format(shape=shape)
     if not against:
@@ -103,7 +103,7 @@ def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_valu
     told = ", ".join(
         f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}" for r in mine.itertuples()
     )
-    curve = scores.tally.curve(model, strongest, REALISED)
+    curve = scores.counts.curve(model, strongest, REALISED)
     images = np.zeros(0, dtype=bool) if curve is None else curve.images
     evidence = f"jamming gain over gaussian on the same {int(images.sum())} images: {told}"
     if pixel_values:
@@ -120,29 +120,31 @@ def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_valu
 
 def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str]) -> list[Claim]:
     """Judge what a model has gained in dB and lost in clean accuracy against a reference."""
-    tally, pair = scores.tally, f"{model} against {reference}"
+    counts, pair = scores.counts, f"{model} against {reference}"
     gained: dict[str, Interval] = {}
     reference_threshold: dict[str, float] = {}
-    counts: dict[str, Mask] = {}
-    for curve in tally.curves:
-        other = tally.curve(reference, curve.attack, curve.ruler)
+    images_of: dict[str, Mask] = {}
+    for curve in counts.curves:
+        other = counts.curve(reference, curve.attack, curve.ruler)
         if curve.model != model or curve.ruler != REALISED or other is None:
             continue
-        images, _, of_model, of_reference = gain(tally, curve, other)
+        images, _, of_model, of_reference = gain(counts, curve, other)
         gained[curve.attack] = estimate(difference(of_reference, of_model))
-        reference_threshold[curve.attack], counts[curve.attack] = float(of_reference.at[0]), images
+        reference_threshold[curve.attack], images_of[curve.attack] = float(of_reference.at[0]), images
     judged = {attack: at for attack, at in reference_threshold.items() if attack in hostile}
     if not judged:
         return []
     strongest = _strongest(judged)
     told = ", ".join(f"{attack} {format_gain(*effect) or 'unknown'}" for attack, effect in gained.items())
-    evidence = f"judged under {strongest}, {int(counts[strongest].sum())} images; dB gained at the common level: {told}"
-    reason = _too_few(counts[strongest])
+    evidence = (
+        f"judged under {strongest}, {int(images_of[strongest].sum())} images; dB gained at the common level: {told}"
+    )
+    reason = _too_few(images_of[strongest])
     gains_db = decide("robust-gains-db", pair, REALISED, gained[strongest], evidence, reason=reason)
 
-    cells = [tally.clean(name) for name in (reference, model)]
-    both: Mask = np.asarray(tally.ran[cells].all(0))
-    clean = tally.accuracies(both)[:, cells]
+    cells = [counts.clean(name) for name in (reference, model)]
+    both: Mask = np.asarray(counts.ran[cells].all(0))
+    clean = counts.accuracies(both)[:, cells]
     evidence = f"clean accuracy {clean[0, 1]:.3f}, {reference} {clean[0, 0]:.3f}, {int(both.sum())} images"
     reason = _too_few(both)
     if not reason and gains_db.verdict != "supported":
@@ -153,10 +155,10 @@ def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str])
     return [cost, gains_db]
 
 
-def adversaries_of(tally: Tally) -> set[str]:
+def adversaries_of(counts: Counts) -> set[str]:
     """Find the attacks that have the SNR as budget, as far as they are installed here."""
     found = {WORST}
-    for attack in {curve.attack for curve in tally.curves}:
+    for attack in {curve.attack for curve in counts.curves}:
         try:
             if parse(attack).needs_model:
                 found.add(attack)
@@ -170,10 +172,10 @@ def _too_few(images: Mask) -> str:
     return f"{count} images, at least {MIN_IMAGES} are needed" if count < MIN_IMAGES else ""
 
 
-def _laws(tally: Tally, model: str, ruler: str) -> dict[float, Curve]:
+def _laws(counts: Counts, model: str, ruler: str) -> dict[float, Curve]:
     """Curves of symmetric stable laws with independent channels, by alpha."""
     laws = {}
-    for curve in tally.curves:
+    for curve in counts.curves:
         if (curve.model, curve.ruler) != (model, ruler):
             continue
         try:
@@ -185,7 +187,7 @@ def _laws(tally: Tally, model: str, ruler: str) -> dict[float, Curve]:
     return dict(sorted(laws.items()))
 
 
-def _on_common_grid(tally: Tally, curves: Iterable[Curve]) -> tuple[Mask, Floats, Floats, Floats]:
+def _on_common_grid(counts: Counts, curves: Iterable[Curve]) -> tuple[Mask, Floats, Floats, Floats]:
     """Find the images and SNRs that curves of one model share, and the accuracies there.
 
     Clean accuracy is of shape-(1 + B,), that of the curves of shape-(1 + B, curves, K).
@@ -196,35 +198,35 @@ def _on_common_grid(tally: Tally, curves: Iterable[Curve]) -> tuple[Mask, Floats
     for curve in curves[1:]:
         snr_db = np.intersect1d(snr_db, curve.snr_db)
     cells = np.array([[c.cells[np.searchsorted(c.snr_db, db)] for db in snr_db] for c in curves], dtype=np.intp)
-    accuracies = tally.accuracies(images)
+    accuracies = counts.accuracies(images)
     return images, snr_db, accuracies[:, curves[0].clean], accuracies[:, cells]
 
 
-def _usable(tally: Tally, clean: Floats, accuracies: Floats) -> Mask:
+def _usable(counts: Counts, clean: Floats, accuracies: Floats) -> Mask:
     """SNRs at which curves are off floor and ceiling, by their mean in the sample."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        lost = (clean[0] - accuracies[0].mean(0)) / (clean[0] - tally.chance)
+        lost = (clean[0] - accuracies[0].mean(0)) / (clean[0] - counts.chance)
     usable: Mask = (lost > _OFF_CEILING) & (lost < _OFF_FLOOR)
     return usable
 
 
-def _shaped(tally: Tally, model: str, shape: str) -> Curve | None:
+def _shaped(counts: Counts, model: str, shape: str) -> Curve | None:
     """Find the curve of a shape, of its default size where that was run."""
     named = f"impulse-{shape}"
-    found = [c for c in tally.curves if c.model == model and c.ruler == REALISED and c.attack.split(":")[0] == named]
+    found = [c for c in counts.curves if c.model == model and c.ruler == REALISED and c.attack.split(":")[0] == named]
     return min(found, key=lambda curve: len(curve.attack), default=None)
 
 
 def _shape_effect(
-    tally: Tally, shaped: Curve, other: Curve, whole_impulses: Mapping[tuple[str, float], float]
+    counts: Counts, shaped: Curve, other: Curve, whole_impulses: Mapping[tuple[str, float], float]
 ) -> tuple[Interval, str, str]:
     """Accuracy lost to the shape beyond the other, the reason why it cannot be judged, and a sentence."""
-    images, snr_db, clean, accuracies = _on_common_grid(tally, (shaped, other))
+    images, snr_db, clean, accuracies = _on_common_grid(counts, (shaped, other))
     versus = f"against {other.attack}"
     if reason := _too_few(images):
         return UNKNOWN, reason, f"{versus} not judged"
     fitted = np.array([whole_impulses.get((shaped.attack, float(db)), 0) >= MIN_IMPULSES for db in snr_db])
-    usable = _usable(tally, clean, accuracies)
+    usable = _usable(counts, clean, accuracies)
     if not (fitted & usable).any():
         which = (
             "the curves are off floor and ceiling" if fitted.any() else f"at least {MIN_IMPULSES} whole impulses fitted"

@@ -76,19 +76,19 @@ def judge(
     ValueError
         `reference` is no model of the scores.
     """
-    tally = scores.tally
-    first = tally.models[0] if reference is None else reference
-    if first not in tally.models:
-        raise ValueError(f"no model is called {first!r}; there are: {', '.join(tally.models)}")
-    hostile = set(adversaries) | {WORST} if adversaries is not None else adversaries_of(tally)
+    counts = scores.counts
+    first = counts.models[0] if reference is None else reference
+    if first not in counts.models:
+        raise ValueError(f"no model is called {first!r}; there are: {', '.join(counts.models)}")
+    hostile = set(adversaries) | {WORST} if adversaries is not None else adversaries_of(counts)
     claims: list[Claim] = []
-    for model in tally.models:
-        for ruler in dict.fromkeys(curve.ruler for curve in tally.curves):
-            claims += alpha_claims(tally, model, ruler)
+    for model in counts.models:
+        for ruler in dict.fromkeys(curve.ruler for curve in counts.curves):
+            claims += alpha_claims(counts, model, ruler)
         for shape in SHAPES:
-            claims += shape_claims(tally, model, shape, whole_impulses or {})
+            claims += shape_claims(counts, model, shape, whole_impulses or {})
         claims += adversarial_claims(scores, model, hostile, pixel_values)
-    for model in tally.models:
+    for model in counts.models:
         if model != first:
             claims += robust_claims(scores, model, first, hostile)
     return claims

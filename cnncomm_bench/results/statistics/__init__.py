@@ -1,6 +1,6 @@
 """Predictions to numbers with intervals: accuracies, thresholds, gains, information."""
 
-from .counts import CLEAN, Curve, Tally
+from .counts import CLEAN, Counts, Curve
 from .decibels import as_text, format_db, format_gain
 from .gains import common_level, threshold
 from .information import capacity
@@ -14,7 +14,7 @@ __all__ = [
     "Crossing",
     "Curve",
     "Floats",
-    "Tally",
+    "Counts",
     "WORST",
     "Z",
     "as_text",

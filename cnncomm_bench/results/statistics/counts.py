@@ -40,7 +40,7 @@ class Curve:
     model, attack, ruler : str
     snr_db : ndarray, shape-(K,)
     cells : ndarray, shape-(K,), int
-        Rows of `Tally.cells`.
+        Rows of `Counts.cells`.
     images : ndarray, shape-(N,), bool
         Images that ran at all its SNRs and clean.
     clean : int
@@ -56,7 +56,7 @@ class Curve:
     clean: int
 
 
-class Tally:
+class Counts:
     """Which images are right in which cells, and bootstrap samples of the images.
 
     Parameters

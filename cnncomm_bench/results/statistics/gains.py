@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .counts import CLEAN, Curve, Mask, Tally
+from .counts import CLEAN, Counts, Curve, Mask
 from .intervals import Floats, holm, mcnemar, paired_difference
 from .thresholds import Crossing, crossing, difference, estimate
 
@@ -23,32 +23,32 @@ GAIN_COLUMNS = (
 )  # fmt: skip
 
 
-def thresholds(tally: Tally) -> pd.DataFrame:
+def thresholds(counts: Counts) -> pd.DataFrame:
     """Threshold and jamming gain of every curve, see `score.Scores.thresholds`."""
-    return pd.DataFrame([_threshold(tally, curve) for curve in tally.curves], columns=THRESHOLD_COLUMNS)
+    return pd.DataFrame([_threshold(counts, curve) for curve in counts.curves], columns=THRESHOLD_COLUMNS)
 
 
-def gains(tally: Tally) -> pd.DataFrame:
+def gains(counts: Counts) -> pd.DataFrame:
     """Compare every two models under every attack, see `score.Scores.gains`."""
     rows = []
-    for reference, model in combinations(tally.models, 2):
-        rows.append(_clean_difference(tally, model, reference))
-        for curve in tally.curves:
-            other = tally.curve(reference, curve.attack, curve.ruler)
+    for reference, model in combinations(counts.models, 2):
+        rows.append(_clean_difference(counts, model, reference))
+        for curve in counts.curves:
+            other = counts.curve(reference, curve.attack, curve.ruler)
             if curve.model == model and other is not None:
-                rows.append(_gain(tally, curve, other))
+                rows.append(_gain(counts, curve, other))
     frame = pd.DataFrame(rows, columns=GAIN_COLUMNS)
     if len(frame):
         frame["p"] = holm(frame["p"].to_numpy(dtype=float))
     return frame
 
 
-def threshold(tally: Tally, curve: Curve, images: Mask, level: Floats) -> Crossing:
+def threshold(counts: Counts, curve: Curve, images: Mask, level: Floats) -> Crossing:
     """Threshold of a curve on a set of images, in the sample and in every bootstrap sample.
 
     Parameters
     ----------
-    tally : Tally
+    counts : Counts
     curve : Curve
     images : ndarray, shape-(N,), bool
     level : ndarray, shape-(1 + resamples,)
@@ -58,41 +58,41 @@ def threshold(tally: Tally, curve: Curve, images: Mask, level: Floats) -> Crossi
     Crossing
         Of arrays of shape-(1 + resamples,).
     """
-    accuracies = tally.accuracies(images)
+    accuracies = counts.accuracies(images)
     return crossing(
         accuracies[:, curve.cells],
         curve.snr_db,
         level,
         ceiling=accuracies[:, curve.clean],
-        chance=tally.chance,
+        chance=counts.chance,
         images=int(images.sum()),
     )
 
 
-def common_level(tally: Tally, images: Mask) -> Floats:
+def common_level(counts: Counts, images: Mask) -> Floats:
     """Level common to all models that ran on these images: halfway from chance to the lowest clean accuracy.
 
     Parameters
     ----------
-    tally : Tally
+    counts : Counts
     images : ndarray, shape-(N,), bool
 
     Returns
     -------
     ndarray, shape-(1 + resamples,)
     """
-    accuracies = tally.accuracies(images)
-    ran = [tally.clean(model) for model in tally.models if tally.ran[tally.clean(model)][images].all()]
-    level: Floats = (accuracies[:, ran].min(1) + tally.chance) / 2
+    accuracies = counts.accuracies(images)
+    ran = [counts.clean(model) for model in counts.models if counts.ran[counts.clean(model)][images].all()]
+    level: Floats = (accuracies[:, ran].min(1) + counts.chance) / 2
     return level
 
 
-def gain(tally: Tally, curve: Curve, reference: Curve) -> tuple[Mask, Floats, Crossing, Crossing]:
+def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, Crossing, Crossing]:
     """Thresholds of two models under one attack, at the common level on their common images.
 
     Parameters
     ----------
-    tally : Tally
+    counts : Counts
     curve, reference : Curve
 
     Returns
@@ -112,37 +112,37 @@ def gain(tally: Tally, curve: Curve, reference: Curve) -> tuple[Mask, Floats, Cr
         raise ValueError(
             f"{curve.model} and {reference.model} share no image under {curve.attack}: compare runs on the same images"
         )
-    level = common_level(tally, images)
-    return images, level, threshold(tally, curve, images, level), threshold(tally, reference, images, level)
+    level = common_level(counts, images)
+    return images, level, threshold(counts, curve, images, level), threshold(counts, reference, images, level)
 
 
-def _threshold(tally: Tally, curve: Curve) -> tuple[object, ...]:
+def _threshold(counts: Counts, curve: Curve) -> tuple[object, ...]:
     name = (curve.model, curve.attack, curve.ruler)
     if not curve.images.any():
         return (*name, *[math.nan] * 7)
-    level = (tally.accuracies(curve.images)[:, curve.clean] + tally.chance) / 2
-    own = threshold(tally, curve, curve.images, level)
-    white = tally.curve(curve.model, GAUSSIAN, curve.ruler)
+    level = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
+    own = threshold(counts, curve, curve.images, level)
+    white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
     if curve.attack == GAUSSIAN:
         against_white = (0.0, 0.0, 0.0)
-    elif white is None or not tally.ran[white.cells][:, curve.images].all():
+    elif white is None or not counts.ran[white.cells][:, curve.images].all():
         against_white = (math.nan,) * 3
     else:
-        against_white = estimate(difference(own, threshold(tally, white, curve.images, level)))
+        against_white = estimate(difference(own, threshold(counts, white, curve.images, level)))
     return (*name, float(level[0]), *estimate(own), *against_white)
 
 
-def _clean_difference(tally: Tally, model: str, reference: str) -> tuple[object, ...]:
-    cells = tally.clean(model), tally.clean(reference)
-    images = tally.ran[cells[0]] & tally.ran[cells[1]]
+def _clean_difference(counts: Counts, model: str, reference: str) -> tuple[object, ...]:
+    cells = counts.clean(model), counts.clean(reference)
+    images = counts.ran[cells[0]] & counts.ran[cells[1]]
     if not images.any():
         raise ValueError(f"{model} and {reference} share no image: compare runs on the same images")
     names = (CLEAN, "realised", math.nan, model, reference)
-    return (*names, *[math.nan] * 3, math.inf, *_compared(tally, *cells, images))
+    return (*names, *[math.nan] * 3, math.inf, *_compared(counts, *cells, images))
 
 
-def _gain(tally: Tally, curve: Curve, reference: Curve) -> tuple[object, ...]:
-    images, level, of_model, of_reference = gain(tally, curve, reference)
+def _gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[object, ...]:
+    images, level, of_model, of_reference = gain(counts, curve, reference)
     shared = np.intersect1d(curve.snr_db, reference.snr_db)
     names = (curve.attack, curve.ruler, float(level[0]), curve.model, reference.model)
     gained = estimate(difference(of_reference, of_model))
@@ -152,9 +152,9 @@ def _gain(tally: Tally, curve: Curve, reference: Curve) -> tuple[object, ...]:
     middle = float(np.nan_to_num(np.mean(ends), nan=shared[0]))
     snr_db = float(shared[np.abs(shared - middle).argmin()])
     cells = [int(c.cells[np.flatnonzero(c.snr_db == snr_db)[0]]) for c in (curve, reference)]
-    return (*names, *gained, snr_db, *_compared(tally, cells[0], cells[1], images))
+    return (*names, *gained, snr_db, *_compared(counts, cells[0], cells[1], images))
 
 
-def _compared(tally: Tally, cell: int, reference: int, images: Mask) -> tuple[float, float, float, float]:
-    differences = tally.hits[cell][images] - tally.hits[reference][images]
+def _compared(counts: Counts, cell: int, reference: int, images: Mask) -> tuple[float, float, float, float]:
+    differences = counts.hits[cell][images] - counts.hits[reference][images]
     return (float(differences.mean(dtype=float)), *paired_difference(differences), mcnemar(differences))
