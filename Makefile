@@ -5,13 +5,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/bundled
 
-.PHONY: bench test lint clean
+.PHONY: bench test hostile lint clean
 
 bench: $(VENV)/installed
 	$(BIN)/cnncomm-bench --out $(OUT)
 
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+# Every hostile or broken input, and the table of what held; CI's share of it is in `make test`.
+hostile: $(VENV)/installed-test
+	HOSTILE=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/hostile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
