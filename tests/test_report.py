@@ -152,10 +152,10 @@ def test_what_was_run_is_told(made, page):
 @pytest.mark.parametrize(
     ("gain", "told"),
     [
-        ((35.0, 33.0, 37.0), "lies above the yardstick of 28.9 dB"),
-        ((20.0, 18.0, 22.0), "lies below the yardstick of 28.9 dB"),
+        ((35.0, 33.0, 37.0), "is above the yardstick of 28.9 dB"),
+        ((20.0, 18.0, 22.0), "is below the yardstick of 28.9 dB"),
         ((29.0, 27.0, 31.0), "is undecided"),
-        ((np.inf, 30.0, np.inf), "> 30.0 dB and lies above"),
+        ((np.inf, 30.0, np.inf), "> 30.0 dB and is above"),
         ((np.inf, 12.0, np.inf), "is undecided"),
         ((np.nan, np.nan, np.nan), "an unknown jamming gain"),
     ],
@@ -239,7 +239,7 @@ def test_a_single_model_without_class_names_or_command(made, tmp_path):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "agreement with the clean predictions" in text
     assert "class 0" in text
-    assert 'id="comparison"' not in text and "Run it again" not in text
+    assert 'id="comparison"' not in text and "<h3>Rerun" not in text
 
 
 def test_classes_by_hand():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .suites import Suite
 
@@ -19,10 +19,15 @@ class ModelInfo(BaseModel):
 
     name: str
     sha256: str = ""
-    source: str = ""
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_source(cls, content: Any) -> Any:
+        """Runs of version 2 were written with a field `source`, always empty."""
+        return {k: v for k, v in content.items() if k != "source"} if isinstance(content, dict) else content
 
 
 class DataInfo(BaseModel):

@@ -21,13 +21,12 @@ from tabulate import tabulate
 from ..._utils.atomic import make_folder, write_text
 from ...report import plots
 from ...results import Run
+from ...results.claims import Verdict
 from ..link import open_link
 from . import modules
 from . import overlay_figure as figure
 from .families import Pair, pairs
 from .likeness import Overlay, order, overlay
-
-Verdict = Literal["supported", "contradicted", "undecided"]
 
 
 class AtSnr(BaseModel):
