@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import platformdirs
+
 
 def shown(name: str | os.PathLike[str], limit: int = 200) -> str:
     r"""Write a file's name so that it stays on one line of any terminal.
@@ -71,15 +73,16 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def cache_folder() -> Path:
-    """Tell where downloads and resized images are kept.
+    """Return the folder of downloads and resized images; it need not exist.
 
     Returns
     -------
     Path
-        ``$CNNCOMM_BENCH_CACHE`` where that is set, else ``~/.cache/cnncomm-bench``. It need not exist.
+        ``$CNNCOMM_BENCH_CACHE`` where that is set, else the user's cache folder of this system
+        (``~/.cache/cnncomm-bench`` on Linux).
     """
     set_to = os.environ.get("CNNCOMM_BENCH_CACHE")
-    return Path(set_to).expanduser() if set_to else Path.home() / ".cache" / "cnncomm-bench"
+    return Path(set_to).expanduser() if set_to else platformdirs.user_cache_path("cnncomm-bench", appauthor=False)
 
 
 def listed(names: list[str], limit: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""Images that come as arrays: .npz files, opened without unpickling and with bombs refused."""
+"""Reads .npz files, without unpickling, and brings arrays to uint8 images and int64 labels; bombs are refused."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import zipfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
-from .buffer import filled, read_into, room
+from .array_like import Labels, Pixels
+from .buffer import allocate, filled, read_into
 
 _IMAGE_KEYS = ("x", "images", "x_test", "test_images", "data", "image", "arr_0")
 _LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "arr_1")
 BOMB = 2**30
-"""Bytes; more than that, and 200 times more than its file, is what no data set unpacks to."""
+"""Bytes; a file that unpacks to more than that, and to more than 200 times its size, is a bomb."""
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images in memory.
+    """Images of shape-(N, C, H, W) and labels of shape-(N,); None: there are no labels."""
 
-    Attributes
-    ----------
-    images : ndarray of uint8, shape-(N, C, H, W)
-    labels : ndarray of int64, shape-(N,), or None
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None
+    images: Pixels
+    labels: Labels | None
 
 
 def read_npz(path: Path) -> Arrays:
@@ -39,7 +36,7 @@ def read_npz(path: Path) -> Arrays:
     Parameters
     ----------
     path : Path
-        ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
+        With ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
 
     Returns
     -------
@@ -82,8 +79,8 @@ def read_npz(path: Path) -> Arrays:
     return Arrays(pixels, None if labels is None else as_labels(labels, len(pixels), name))
 
 
-def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    """Read an array of an .npz file as numpy does, but into room that need not be memory."""
+def _read_member(archive: zipfile.ZipFile, key: str) -> npt.NDArray[Any]:
+    """Read an array of an .npz file as numpy does, but into a buffer that may be a mapped file."""
     name = key if key in archive.namelist() else f"{key}.npy"
     with archive.open(name) as file:
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -92,13 +89,13 @@ def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
             raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
         if prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
             raise ValueError("an array claims to be larger than its file")
-        flat = room((prod(shape),), dtype)
+        flat = allocate((prod(shape),), dtype)
         if read_into(file, flat.view(np.uint8)) < flat.nbytes:
             raise EOFError("an array is cut off")
     return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
 
 
-def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
+def as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
     """Bring images to uint8, shape-(N, C, H, W).
 
     Parameters
@@ -125,7 +122,7 @@ def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
         images = images.transpose(0, 3, 1, 2)
     elif images.shape[1] not in (1, 3) or images.shape[3] in (1, 3):
         raise DataError(
-            f"{name}: x has shape {images.shape}, in which 1 or 3 channels cannot be told: use (N, H, W, 3)"
+            f"{name}: x has shape {images.shape}, in which no axis is 1 or 3 channels: save it as (N, H, W, 3)"
         )
     if max(images.shape[2:]) > 4096:
         raise DataError(f"{name}: images of {images.shape[2]} x {images.shape[3]} pixels, expected at most 4096 x 4096")
@@ -146,7 +143,7 @@ def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
     return filled((np.round(image * 255) for image in images), images.shape)
 
 
-def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
+def as_labels(labels: npt.NDArray[Any], count: int, name: str) -> Labels:
     """Bring labels to int64, shape-(N,).
 
     Parameters

@@ -1,4 +1,4 @@
-"""Class names: a map from the data's folders to the model's labels, and the signs that one is needed."""
+"""Class maps: from the class names of the data to the model's labels, and the warning that one is needed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from .._utils.errors import DataError, UsageError, suggest
 from .._utils.files import listed, one_line, shown
+from .array_like import Labels
 
 
 def read_class_map(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Read `--classes FILE`: which of the model's labels each class of the data is.
+    """Read a class map: which of the model's labels each class of the data is.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def read_class_map(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
         It cannot be understood.
     """
     if not path.is_file():
-        raise UsageError(f"--classes {shown(path)}: there is no such file")
+        raise UsageError(f"{shown(path)}: there is no such file, expected a class map", "classes")
     name = shown(path.name)
     try:
         if path.stat().st_size > 2**22:
@@ -82,7 +83,7 @@ def _from_lines(text: str) -> dict[str, int]:
     return {line: label for label, line in enumerate(lines)}
 
 
-def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def relabel(labels: Labels, class_names: tuple[str, ...], path: Path) -> tuple[Labels, tuple[str, ...]]:
     """Turn the data's labels into the model's.
 
     Parameters
@@ -109,7 +110,7 @@ def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tup
     numeric = all(word.isdigit() for word in class_names)
     missing = [word for word in class_names if word not in pairs]
     if missing and numeric and len(class_names) <= len(names):
-        return labels, names  # labels are numbers already; the file only names them
+        return labels, names  # labels are numbers already; the file names them
     if missing:
         near = suggest(missing[0], pairs) if len(pairs) <= 20 else suggest(missing[0], pairs).partition(" There are")[0]
         raise DataError(f"{shown(path.name)} does not name {listed(missing)}, classes of the data; {near}")
@@ -117,10 +118,8 @@ def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tup
     return table[labels], names
 
 
-def permutation_warning(
-    labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str] | None = None
-) -> str | None:
-    """Say so when clean predictions look right but for the order of the classes.
+def permutation_warning(labels: Labels, predictions: Labels, class_names: Sequence[str] | None = None) -> str | None:
+    """Report clean predictions that look right but for the order of the classes.
 
     Parameters
     ----------
@@ -160,5 +159,5 @@ def permutation_warning(
     return (
         f"the labels look permuted: {matched:.0%} of the images would be right in another order of classes, "
         f"{accuracy:.0%} are (images of {named(old)} are classified as {named(new)}): "
-        "give the model's order with --classes FILE"
+        "pass a class map in the model's order"
     ).replace("%", " %")

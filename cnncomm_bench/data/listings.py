@@ -1,4 +1,4 @@
-"""Images that come as files: a folder a class, a folder without labels, a table of paths and labels."""
+"""Lists image files and their labels: a folder a class, a folder without labels, a table of paths and labels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
+from .array_like import Labels
 from .decode import SUFFIXES, Source
 
 _PATH_COLUMNS = (
@@ -47,7 +48,7 @@ class Listing:
 
     files: Sequence[Source]
     names: Sequence[str]
-    labels: np.ndarray | None
+    labels: Labels | None
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -75,7 +76,7 @@ def read_folder(folder: Path) -> Listing:
     splits = [entry.name for entry in classes if entry.name.lower() in _SPLITS]
     if splits and len(splits) == len(classes):
         raise DataError(
-            f"{name} holds {listed(splits)}, not classes: pass one of them, as in --data {name}/{shown(splits[-1])}"
+            f"{name} holds {listed(splits)}, not classes: pass one of them, such as {name}/{shown(splits[-1])}", "data"
         )
     found = [list(_images_under(Path(entry.path), set())) for entry in classes]
     if not any(found):
@@ -170,7 +171,7 @@ def _file_of(cell: Any, folder: Path, index: int, name: str) -> Path | bytes:
     return folder / cell.strip()
 
 
-def _numbered(cells: list[Any], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _numbered(cells: list[Any], name: str) -> tuple[Labels, tuple[str, ...]]:
     """Turn labels into numbers: whole numbers are themselves, names are numbered in alphabetical order."""
     if any(cell is None or str(cell).strip() == "" for cell in cells):
         row = next(i for i, cell in enumerate(cells) if cell is None or str(cell).strip() == "")

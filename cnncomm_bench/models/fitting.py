@@ -1,4 +1,4 @@
-"""Fits weights into an architecture: prefixes, number of classes and input channels are read from the weights."""
+"""Fits weights into an architecture: key prefixes, classes and input channels are read from the weights."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fit(architecture: Architecture, weights: Mapping[str, Tensor], file: str, cl
     auxiliary = re.compile(r"(AuxLogits|aux\d)\.")  # heads of training time only: neither needed nor a fault
     missing, extra = ([key for key in keys if not auxiliary.match(key)] for keys in (missing, extra))
     if missing or extra or shapes:
-        raise ModelError(_misfit(architecture.name, file, missing, extra, shapes, weights, own))
+        raise ModelError(_misfit(architecture.name, file, missing, extra, shapes, weights, own), "arch")
     model.load_state_dict({key: value for key, value in weights.items() if key in own}, strict=False)
     model.float()
     check_finite(model, file)
@@ -113,7 +113,7 @@ def _misfit(
         more = f" and {len(shapes) - 1} more" if len(shapes) > 1 else ""
         parts.append(f"{shown(key)} is {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}{more}")
     said = "; ".join(parts)
-    return f"{file} does not fit {shown(architecture)}: {said}. Name the one it was trained with: --arch {HOW}"
+    return f"{file} does not fit {shown(architecture)}: {said}. Name the one it was trained with: {HOW}"
 
 
 def check_finite(model: nn.Module, file: str) -> None:
@@ -122,7 +122,6 @@ def check_finite(model: nn.Module, file: str) -> None:
     Parameters
     ----------
     model : nn.Module
-        With its weights.
     file : str
         The checkpoint's name, for messages.
 

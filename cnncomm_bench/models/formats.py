@@ -1,4 +1,4 @@
-"""Checkpoint files: tell the format from the content and open it without running anything in it.
+"""Checkpoint files: finds the format from the content and opens it without running anything in it.
 
 A file's first bytes decide, never its ending. Weights come out as a flat state dict; TorchScript, torch.export
 and ONNX files carry their own architecture and come out as modules (`programs.py`).
@@ -35,7 +35,7 @@ _WRAPPERS = (
 
 
 class _Inert:
-    """Stands in for harmless bookkeeping (an epoch's numpy scalar, parsed arguments); does nothing at all."""
+    """Replaces harmless bookkeeping (an epoch's numpy scalar, parsed arguments) and does nothing."""
 
     def __new__(cls, *_: Any) -> Self:
         return super().__new__(cls)
@@ -59,7 +59,7 @@ _BOOKKEEPING = re.compile(
 
 
 def sniff(path: Path) -> str:
-    """Tell a model file's format from its content.
+    """Find a model file's format from its content.
 
     Parameters
     ----------
@@ -197,8 +197,9 @@ def _unpickle(path: Path, trust: bool) -> Any:
         if refused:
             raise ModelError(
                 f"{name} is a pickle that wants to run {listed(refused)}: refused. Save the weights alone "
-                "(torch.save(model.state_dict(), FILE)); only if you trust who made it, add --trust, "
-                "which lets the file run any code"
+                "(torch.save(model.state_dict(), FILE)); only if you trust who made it, pass trust, "
+                "which lets the file run any code",
+                "trust",
             ) from error
         raise ModelError(
             f"{name} is no intact checkpoint ({one_line(error)}): fetch or save it again, as a state dict"

@@ -1,4 +1,4 @@
-"""One probing pass: what shape of images a network takes, and how many classes it tells apart."""
+"""One probing pass: which shape of images a network takes, and how many classes it distinguishes."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def probe(name: str, network: nn.Module, channels: int | None, size: int | None)
     if isinstance(first_error, ModelError):
         raise first_error
     shape = f"images of {channels or 'any'} channels" + (f" and {size} x {size} pixels" if size else "")
-    hint = "another --size" if size else "--size"
     raise ModelError(
         f"{name} cannot classify {shape} ({one_line(first_error or ValueError('nothing fits'))}): "
-        f"give {hint} if it takes one size only"
+        f"pass {'another' if size else 'a'} size if it takes one only",
+        "size",
     )
 
 

@@ -1,4 +1,4 @@
-"""Files that carry their own architecture: TorchScript, torch.export and ONNX, and what they can execute."""
+"""Opens files with their own architecture: TorchScript, torch.export and ONNX, and notes what they can execute."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def open_torchscript(path: Path, trust: bool) -> tuple[nn.Module, str]:
         if wanted and not trust:
             raise ModelError(
                 f"{name} is TorchScript that uses {listed(sorted(wanted))}, which reaches beyond tensors: refused. "
-                "Only if you trust who made it, add --trust"
+                "Pass trust only if you trust who made it",
+                "trust",
             )
         model: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except ModelError:
@@ -90,8 +91,9 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
     if not trust:
         raise ModelError(
             f"{name} is a torch.export program: opening one evaluates expressions and calls functions by the names "
-            "in the file, so it can run any code: refused. Pass a state dict or TorchScript; "
-            "only if you trust who made it, add --trust"
+            "in the file, so it can run any code: refused. Pass a state dict or ONNX; "
+            "only if you trust who made it, pass trust",
+            "trust",
         )
     try:
         model = torch.export.load(path).module()
@@ -103,7 +105,7 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
 
 
 class Exported(nn.Module):
-    """An exported program; it runs in the mode it was exported in and refuses to be told another.
+    """An exported program; it runs in the mode that it was exported in, whatever `train` is called with.
 
     Parameters
     ----------
