@@ -152,9 +152,11 @@ def test_bfloat16_weights_run_in_float32(net, arch, tmp_path):
 def test_torchscript(net, tmp_path, make):
     path = tmp_path / "scripted.pt"
     torch.jit.save(make(net), str(path))
-    model = open_model(str(path), mean="0.5", std="0.25")
+    with pytest.raises(ModelError, match=r"is TorchScript, whose operators can write any file: refused.*pass trust"):
+        open_model(str(path))
+    model = open_model(str(path), mean="0.5", std="0.25", trust=True)
     assert model.classes == 7
-    assert any("TorchScript" in note and "no Python" in note for note in model.notes)
+    assert any("TorchScript, opened because you trust it" in note for note in model.notes)
     agrees(model, net, (0.5,), (0.25,))
     with pytest.raises(UsageError, match="leave resnet18 out"):
         open_model(str(path), arch="resnet18")
@@ -465,7 +467,7 @@ def test_broken_weights_are_named(net, arch, tmp_path, key, value):
 def test_modules_that_are_no_classifiers(tmp_path, network, said):
     torch.jit.save(torch.jit.script(network), str(tmp_path / "m.pt"))
     with pytest.raises(ModelError, match=said):
-        open_model(str(tmp_path / "m.pt"))
+        open_model(str(tmp_path / "m.pt"), trust=True)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -476,14 +478,14 @@ def test_model_that_returns_nan(tmp_path):
 
     torch.jit.save(torch.jit.script(Broken()), str(tmp_path / "m.pt"))
     with pytest.raises(ModelError, match="returned NaN or infinity"):
-        open_model(str(tmp_path / "m.pt"))
+        open_model(str(tmp_path / "m.pt"), trust=True)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_probabilities_are_noticed(tmp_path):
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4), nn.Softmax(1))
     torch.jit.save(torch.jit.script(network), str(tmp_path / "m.pt"))
-    assert any("returns probabilities" in note for note in open_model(str(tmp_path / "m.pt")).notes)
+    assert any("returns probabilities" in note for note in open_model(str(tmp_path / "m.pt"), trust=True).notes)
 
 
 def test_size_that_the_model_does_not_take(tmp_path):

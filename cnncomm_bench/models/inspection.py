@@ -14,6 +14,9 @@ from .._utils.errors import ModelError
 from .._utils.files import one_line
 from .programs import OnnxModel
 
+MOST_CHANNELS = 64
+"""Of images that are tried on a network; a stranger's checkpoint may claim 100,000."""
+
 # Sides to try on a network whose size is not known: usual ones first, then what makes fully convolutional ones run.
 _SIDES = (
     32,
@@ -140,6 +143,8 @@ def _shapes(network: nn.Module, channels: int | None, size: int | None) -> Itera
         kernels = [p for p in network.parameters() if p.dim() == 4]
         likely = int(kernels[0].shape[1]) if kernels else 3
         for count in [channels] if channels else dict.fromkeys((likely, 3, 1)):
+            if count > MOST_CHANNELS:
+                continue
             for side in [size] if size else _SIDES:
                 yield count, side
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from .._utils.errors import ModelError, UsageError
-from .._utils.files import one_line, sha256_of, shown
+from .._utils.files import one_line, path_of, sha256_of, shown
 from . import architectures, fitting, formats, hubs, programs
 from .architectures import Architecture
-from .inspection import probe
+from .inspection import MOST_CHANNELS, probe
 from .model import Model, Normalised
 from .preprocessing import Preprocessing, beside, for_channels, imagenet, overridden
 
@@ -96,23 +96,29 @@ def open_model(
 
 
 def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) -> _Opened:
-    path = Path(spec).expanduser()
+    path = path_of(spec, "models")
     if not path.is_file():
         raise UsageError(_no_file(spec, path), "models")
-    kind = formats.sniff(path)
+    try:
+        kind = formats.sniff(path)
+    except OSError as error:
+        raise ModelError(f"{shown(spec)} cannot be read ({error.strerror}): pass another file", "models") from error
     known, content = beside(path)
     network, architecture, notes = _network(path, kind, arch or _architecture_of(content, path), classes, trust)
     names, channels = content.get("class_names"), content.get("channels")
-    if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= 64):
-        raise ModelError(f"the JSON beside {shown(path.name)}: channels is a number from 1 to 64, not {channels!r:.40}")
+    if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS):
+        raise ModelError(
+            f"the JSON beside {shown(path.name)}: channels is {shown(str(channels), 40)}, "
+            f"expected a whole number from 1 to {MOST_CHANNELS}"
+        )
     return _Opened(
-        name=path.stem,
+        name=shown(path.stem),
         network=network,
         preprocessing=known or (architecture.preprocessing if architecture else None),
         channels=network.shape[1] if isinstance(network, programs.OnnxModel) else channels,
         sha256=sha256_of(path),
         differentiable=not isinstance(network, programs.OnnxModel),
-        class_names=tuple(map(str, names)) if isinstance(names, list) else None,
+        class_names=tuple(shown(str(one), 80) for one in names) if isinstance(names, list) else None,
         notes=notes,
     )
 
@@ -156,7 +162,7 @@ def _network(
             if kind == "torchscript"
             else programs.open_exported(path, trust)
             if kind == "pt2"
-            else programs.open_onnx(path)
+            else programs.open_onnx(path, trust)
         )
         if kind == "torchscript":
             fitting.check_finite(network, shown(path.name))

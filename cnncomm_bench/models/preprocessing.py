@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._utils.errors import ModelError, UsageError
-from .._utils.files import one_line, shown
+from .._utils.files import one_line, parse_json, shown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -67,24 +67,25 @@ def numbers(argument: str, value: str | float | Sequence[float]) -> tuple[float,
     UsageError
         They are no numbers, or none for pixels in [0, 1].
     """
+    typed = shown(str(value)[:200])
     try:
         parts = (
             value.split(",") if isinstance(value, str) else [value] if isinstance(value, int | float) else list(value)
         )
         read = tuple(float(part) for part in parts)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(
-            f"{argument} {value}: expected numbers with commas between, as in 0.5,0.5,0.5", argument
+            f"{argument} {typed}: expected numbers with commas between, as in 0.5,0.5,0.5", argument
         ) from None
     if not read or not all(math.isfinite(number) for number in read):
-        raise UsageError(f"{argument} {value}: expected finite numbers, as in 0.5,0.5,0.5", argument)
+        raise UsageError(f"{argument} {typed}: expected finite numbers, as in 0.5,0.5,0.5", argument)
     if max(map(abs, read)) > 2:
         scaled = ",".join(f"{number / 255:.4g}" for number in read)
         raise UsageError(
-            f"{argument} {value}: these are for pixels from 0 to 255; for pixels in [0, 1] pass {scaled}", argument
+            f"{argument} {typed}: these are for pixels from 0 to 255; for pixels in [0, 1] pass {scaled}", argument
         )
     if argument == "std" and min(read) <= 0:
-        raise UsageError(f"std {value}: every number must be above 0", "std")
+        raise UsageError(f"std {typed}: every number must be above 0", "std")
     return read
 
 
@@ -111,14 +112,17 @@ def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
     ModelError
         It cannot be read, or contradicts itself.
     """
-    found = next((p for p in (path.with_suffix(".json"), path.with_name("model.json")) if p.is_file()), None)
+    found = None
+    for candidate in (path.with_name("model.json"), path.with_suffix(".json")):
+        with contextlib.suppress(OSError):  # the ending may make the name too long
+            found = candidate if candidate.is_file() else found
     if found is None or found == path:
         return None, {}
     name = shown(found.name)
     try:
         if found.stat().st_size > 2**22:
             raise ValueError("it is larger than 4 MiB")
-        content = json.loads(found.read_text("utf-8"))
+        content = parse_json(found.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{name} beside the model is no JSON ({one_line(error)}): repair it or move it away"
@@ -131,15 +135,21 @@ def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
         return None, content
     try:
         mean, std = numbers("mean", content.get("mean", 0.0)), numbers("std", content.get("std", 1.0))
-        size, resize = (None if content.get(key) is None else int(content[key]) for key in ("size", "resize"))
-        interpolation = str(content.get("interpolation", "bilinear"))
+        size, resize = (_side(content, key) for key in ("size", "resize"))
+        interpolation = content.get("interpolation", "bilinear")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation is one of {', '.join(INTERPOLATIONS)}")
-        if any(side is not None and not 1 <= side <= 4096 for side in (size, resize)):
-            raise ValueError("size and resize are from 1 to 4096")
-    except (UsageError, TypeError, ValueError) as error:
+    except (UsageError, ValueError) as error:
         raise ModelError(f"{name} beside the model: {one_line(error)}") from error
     return Preprocessing(mean, std, size, resize, interpolation, source=name), content
+
+
+def _side(content: dict[str, Any], key: str) -> int | None:
+    """Read a side in pixels; a stranger's file may not ask for the gigabytes that one of 4096 takes."""
+    side = content.get(key)
+    if side is not None and not (isinstance(side, int) and 1 <= side <= 1024):
+        raise ValueError(f"{key} is {shown(str(side), 40)}, expected a whole number from 1 to 1024")
+    return side
 
 
 def overridden(
