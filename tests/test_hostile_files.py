@@ -310,7 +310,7 @@ def test_npz_bomb_and_claims(tmp_path):
     # The directory claims 3 GB unpacked; the header says as much.
     size = struct.pack("<I", len(header.getvalue()) + 10**6)
     (tmp_path / "bomb.npz").write_bytes(content.replace(size, struct.pack("<I", 3 * 10**9)))
-    with pytest.raises(DataError, match="zip bomb; it was not opened"):
+    with pytest.raises(DataError, match="a zip bomb, not opened"):
         open_images(tmp_path / "bomb.npz")
 
 
@@ -332,7 +332,7 @@ def test_broken_idx_files(tmp_path, content, said):
 
 
 def test_tables_that_point_nowhere_or_are_broken(tmp_path):
-    (tmp_path / "d.csv").write_text("path,label\n/dev/zero,a\n../../nowhere.png,b\n")
+    (tmp_path / "d.csv").write_text("path,label\n/dev/zero,0\n../../nowhere.png,1\n")
     with pytest.raises(DataError, match=r"could not be read, which is more than 10 %: zero \(no regular file\)"):
         open_images(tmp_path / "d.csv")
     (tmp_path / "d.csv").write_bytes(b"path,label\n\xff\xfe\x00,a\n")

@@ -11,6 +11,8 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
+MOST_IMAGES = 10_000_000
+"""More than any data set of classification holds in one split; a small file may claim any number."""
 CHUNK = 256
 """Images read together."""
 

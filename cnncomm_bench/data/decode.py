@@ -33,6 +33,7 @@ SUFFIXES = frozenset(
     )
 )
 MAX_PIXELS = 100_000_000
+_MOST_SCANS = 100  # a progressive JPEG has about ten, its thumbnail among them
 Source = Path | bytes | Callable[[], Image]
 
 
@@ -84,7 +85,10 @@ def read_image(
             if callable(source):
                 image = _eight_bits(source(), mode)
             else:
-                with Image.open(io.BytesIO(_content(source)), formats=_formats()) as opened:
+                content = _content(source)
+                if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _MOST_SCANS:
+                    raise UnreadableImage(f"a JPEG of more than {_MOST_SCANS} scans, which takes minutes to decode")
+                with Image.open(io.BytesIO(content), formats=_formats()) as opened:
                     _check_pixels(opened.width, opened.height)
                     image = _eight_bits(_upright(opened), mode)
             if size is not None:

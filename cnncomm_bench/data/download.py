@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import shutil
 import tarfile
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -17,6 +18,10 @@ from .._utils.errors import DataError
 from .._utils.files import cache_folder, one_line, sha256_of, shown
 
 _CHUNK = 2**20
+LONGEST = 7200
+"""Seconds that a download may take, its retries included."""
+SLOWEST, WINDOW = 5000, 30
+"""Bytes a second that must arrive on average over so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,13 @@ def fetch(remote: Remote, path: Path, attempts: int = 4) -> None:
     if path.is_file() and sha256_of(path) == remote.sha256:
         return
     part = path.with_name(f"{path.name}.part")
+    deadline = time.monotonic() + LONGEST
     manual = f"download {remote.url} yourself and pass the unpacked folder"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(attempts):
             try:
-                if _fetch_rest(remote, part):
+                if _fetch_rest(remote, part, deadline):
                     break
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 if attempt == attempts - 1 or isinstance(error, urllib.error.HTTPError):
@@ -136,7 +142,7 @@ def fetch(remote: Remote, path: Path, attempts: int = 4) -> None:
     part.replace(path)
 
 
-def _fetch_rest(remote: Remote, part: Path) -> bool:
+def _fetch_rest(remote: Remote, part: Path, deadline: float) -> bool:
     """Append what is missing; True once all is there."""
     have = part.stat().st_size if part.is_file() else 0
     if have > remote.size:
@@ -151,8 +157,24 @@ def _fetch_rest(remote: Remote, part: Path) -> bool:
         resumed = response.status == 206 and str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
         with part.open("ab" if resumed else "wb") as file:
             # One byte more than expected is read at most, so that a server cannot fill the disk.
-            _copy(response, file, remote.size + 1 - (have if resumed else 0))
+            _receive(response, file, remote.size + 1 - (have if resumed else 0), deadline)
     return part.stat().st_size >= remote.size
+
+
+def _receive(response: http.client.HTTPResponse, file: IO[bytes], limit: int, deadline: float) -> None:
+    """Copy what arrives, unless it is too slow: a server may keep a connection open by a byte a minute."""
+    window, received = time.monotonic(), 0
+    while limit > 0 and (chunk := response.read1(min(_CHUNK, limit))):
+        file.write(chunk)
+        limit -= len(chunk)
+        received += len(chunk)
+        now = time.monotonic()
+        if now > deadline:
+            raise TimeoutError(f"it takes more than {LONGEST} s")
+        if now - window > WINDOW:
+            if received < SLOWEST * (now - window):
+                raise TimeoutError(f"it is slower than {SLOWEST} bytes a second")
+            window, received = now, 0
 
 
 def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> None:

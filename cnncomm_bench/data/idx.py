@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .._utils.errors import DataError
 from .._utils.files import one_line, shown
-from .array_like import Pixels
+from .array_like import MOST_IMAGES, Pixels
 from .arrays import BOMB, Arrays, as_labels, as_pixels
 from .buffer import allocate, read_into
 
@@ -86,6 +86,8 @@ def _idx(path: Path) -> Pixels:
                 _gzipped(path) and claimed > max(BOMB, 200 * path.stat().st_size)
             ):
                 raise DataError(f"{name} claims {' x '.join(map(str, shape))} bytes in {path.stat().st_size}: refused")
+            if shape[0] > MOST_IMAGES:
+                raise DataError(f"{name} claims {shape[0]} images, expected at most {MOST_IMAGES}: refused")
             content = allocate((claimed,))
             done = read_into(file, content)
             more = bool(file.read(1))

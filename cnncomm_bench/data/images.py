@@ -116,6 +116,12 @@ def open_images(
     content, names, labels = found.content, found.class_names, found.labels
     notes += found.notes
     if labels is not None:
+        if classes is None and isinstance(content, Listing) and not content.ordered:
+            raise DataError(
+                f"{found.name} has names as labels ({listed(list(names))}), and nothing says which class of the model "
+                "each is: pass a class map, or number them",
+                "classes",
+            )
         if classes is not None:
             labels, names = relabel(labels, names, Path(classes))
         _check_classes(found.name, labels, names, model_classes)
@@ -135,7 +141,7 @@ def open_images(
     else:
         images, more = _fitted(content.images, found.name, channels, how)
     sha256 = _digest(images, labels)
-    return Images(found.name, images, labels, names, sha256, (*notes, *more))
+    return Images(found.name, images, labels, tuple(shown(one, 80) for one in names), sha256, (*notes, *more))
 
 
 def default_images(model_classes: int | None, channels: int | None) -> str:

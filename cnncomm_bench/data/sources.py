@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,14 @@ import numpy as np
 
 from .. import bundled
 from .._utils.errors import DataError, UsageError, suggest
-from .._utils.files import one_line, shown
+from .._utils.files import one_line, path_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import download
 from .array_like import Labels
 from .arrays import Arrays, as_labels, as_pixels, read_npz
 from .idx import idx_files, is_idx, read_idx
-from .listings import Listing, read_folder, read_table
+from .listings import Listing, read_folder
+from .tables import read_table
 
 NAMES = ("bundled:fashion-mnist", "bundled:fashion-mnist-train", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -65,7 +67,7 @@ def find(spec: str) -> Found:
     DataError
         It holds no images that can be used.
     """
-    path = Path(spec).expanduser()
+    path = path_of(spec, "data")
     kind, colon, rest = spec.partition(":")
     if not path.exists():  # a file precedes a name
         if kind == "bundled" and colon:
@@ -83,6 +85,8 @@ def find(spec: str) -> Found:
             "data",
         )
     name = shown("/".join(path.resolve().parts[-2:]) if path.is_dir() else path.stem)
+    if not os.access(path, os.R_OK):
+        raise DataError(f"{shown(spec)} cannot be read: make it readable, or pass another", "data")
     if path.is_dir():
         if idx_files(path):
             return _of_arrays(name, read_idx(path))
@@ -159,6 +163,8 @@ def _torchvision(spec: str) -> Found:
         raise UsageError(
             f"torchvision:{shown(name)}: torchvision has no such data set; {suggest(name, datasets.__all__)}", "data"
         )
+    if name.startswith("LSUN"):
+        raise DataError("torchvision:LSUN unpickles a cache in its folder, which can run code: refused", "data")
     if not root or not Path(root).expanduser().is_dir():
         raise UsageError(
             f"torchvision:{name}:{shown(root)}: expected an existing folder after the name, as in "
