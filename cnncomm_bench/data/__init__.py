@@ -1,4 +1,4 @@
-"""Open any labelled images as arrays of pixels; nothing in a file is executed."""
+"""Opens any labelled images as arrays of pixels; nothing in a file is executed."""
 
 from .array_like import ArrayLike, chunks
 from .classmap import permutation_warning
@@ -7,9 +7,9 @@ from .images import Images, balanced_subset, check_labels, default_images, open_
 
 __all__ = [
     "ArrayLike",
+    "Dataset",
     "Images",
     "Indices",
-    "Dataset",
     "balanced_subset",
     "check_labels",
     "chunks",
