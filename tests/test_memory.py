@@ -1,4 +1,4 @@
-"""Memory that does not suffice, cells that fail, images that need not fit: the run goes on, and says so."""
+"""Memory that does not suffice, cells that fail, images that need not fit: the run continues, and reports it."""
 
 import mmap
 import weakref
@@ -149,7 +149,7 @@ def test_the_exit_code_says_so(capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 1
     assert "bundled:standard: fgm failed and is scored without (30 images): OverflowError: too far" in out
     assert "gaussian" in out
-    assert "2 cells failed; the same command tries them again" in err.splitlines()[-1]
+    assert "2 cells failed; run the same command to retry them: cnncomm-bench" in err.splitlines()[-1]
     cli.main(command)
     assert "failed" not in capsys.readouterr().out
 

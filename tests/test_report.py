@@ -15,14 +15,14 @@ from PIL import Image
 from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.data.images import Images
-from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.model import Model
 from cnncomm_bench.models.preprocessing import Preprocessing
 from cnncomm_bench.report import captions, chart, gallery, sections
 from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import RunConfig, suites
 from cnncomm_bench.results.run import Run
 from cnncomm_bench.results.statistics.counts import Counts
 
@@ -75,7 +75,8 @@ def made(tmp_path_factory):
     suite = suites.build("test", title=HOSTILE, attacks=[parse(s) for s in specs], snr_db=[-5, 0, 10, 20, 30],
                          rulers=["realised", "dispersion"])  # fmt: skip
     folder = tmp_path_factory.mktemp("run")
-    run = execute(models, data, suite, folder, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
+    request = Request.of(RunConfig.of(out=folder), models, data, suite)
+    run = execute(request, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
     return run, folder, data, models
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "balanced_subset",
     "check_labels",
     "default_images",
+    "images_sha256",
     "open_images",
     "permutation_warning",
 ]
@@ -140,7 +141,7 @@ def open_images(
         labels = None if labels is None else labels[kept]
     else:
         images, more = _fitted(content.images, found.name, channels, how)
-    sha256 = _digest(images, labels)
+    sha256 = images_sha256(images, labels)
     return Images(found.name, images, labels, tuple(shown(one, 80) for one in names), sha256, (*notes, *more))
 
 
@@ -281,8 +282,9 @@ def _fitted(images: Pixels, name: str, channels: int | None, how: Preprocessing)
     return resized(images, how.size, how.resize, how.interpolation), (note,)
 
 
-def _digest(images: Pixels, labels: Labels | None) -> str:
-    digest = hashlib.sha256(repr(images.shape).encode())
+def images_sha256(images: ArrayLike, labels: Labels | None) -> str:
+    """SHA-256 of shape, pixels and labels, by which runs on the same images are found, however they were opened."""
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     for chunk in chunks(images):
         digest.update(np.ascontiguousarray(chunk).data)
     if labels is not None:

@@ -22,9 +22,9 @@ from .._utils.atomic import make_folder, write_text
 from .._utils.errors import UsageError
 from .._utils.frames import rows as rows_of
 from ..data import ArrayLike, chunks
-from ..evaluation import evaluate
-from ..evaluation import preparation as request
+from ..evaluation import evaluate, prepare
 from ..report import plots
+from ..results import RunConfig
 from ..results.statistics import capacity, format_db
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def ladder(
     BenchError
         A side that no image has, or what a run refuses.
     """
-    opened = request.prepare([model], data=data, arch=arch, samples=samples, attacks=[attack], snr=snr)
+    opened = prepare(RunConfig.of(models=[model], data=data, arch=arch, samples=samples, attacks=[attack], snr=snr))
     images, largest = opened.data.images, min(opened.data.images.shape[2:])
     if opened.data.labels is None:
         raise UsageError("a ladder of resolutions needs labels: expected a folder with one folder a class", "data")
@@ -96,9 +96,9 @@ def ladder(
             small,
             opened.data.labels,
             attacks=[attack],
-            snr_db=opened.suite.snr_db,
+            snr_db=opened.info.suite.snr_db,
             seed=seed,
-            device=opened.device,
+            device=opened.info.device,
             name=f"{side} x {side}",
         )
         values, found = int(np.prod(small.shape[1:])), run.thresholds.iloc[0]
@@ -108,7 +108,7 @@ def ladder(
                      "low": found.low, "high": found.high, "capacity_bits": bits})  # fmt: skip
         curves.append(run.curves.assign(side=side, values=values))
     table = pd.DataFrame(rows)
-    table.attrs["snr_db"] = opened.suite.snr_db
+    table.attrs["snr_db"] = opened.info.suite.snr_db
     write_text(folder / "bandwidth.csv", table.to_csv(index=False))
     write_text(folder / "bandwidth_curves.csv", pd.concat(curves).to_csv(index=False))
     plots.save(_figure(pd.concat(curves), f"{model}, {attack}"), folder, "bandwidth")
