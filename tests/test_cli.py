@@ -223,7 +223,7 @@ def test_labels_in_another_order_are_told(capsys, tmp_path):
         capsys, "--model", "bundled:standard", "--data", "permuted.npz", "--attack", "gaussian", "--snr", "20"
     )
     assert "labels look permuted" in out
-    assert "--classes" in out
+    assert "class map" in out
 
 
 def test_radii_of_the_literature(capsys):
