@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .._utils.errors import ModelError
-from ..attacks import Batch, Logits, checked, loss_and_grad
+from ..attacks import AdversaryBatch, Logits, checked, loss_and_grad
 
 if TYPE_CHECKING:
     pass
@@ -49,7 +49,7 @@ def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
     """
     with torch.no_grad():
         first, second = (checked(model(images), len(images)).clone() for _ in range(2))
-    return [*_random(first, second), *_saturated(first), *_gradients(Batch(images, labels, model=model))]
+    return [*_random(first, second), *_saturated(first), *_gradients(AdversaryBatch(images, labels, model))]
 
 
 def _random(first: Tensor, second: Tensor) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _saturated(logits: Tensor) -> Iterator[str]:
         )
 
 
-def _gradients(batch: Batch) -> Iterator[str]:
+def _gradients(batch: AdversaryBatch) -> Iterator[str]:
     try:
         gradient = loss_and_grad(batch, batch.images).gradient
     except ModelError as error:

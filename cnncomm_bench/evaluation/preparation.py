@@ -179,8 +179,8 @@ def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for entry in entries:
         attack = parse(entry["spec"])
-        signs = attack.family in ("fgsm", "pgd-linf")
-        if attack.needs_model and "@" not in attack.spec and signs == radius.startswith("linf"):
+        signs = attack.norm == "linf"
+        if attack.needs_model and not attack.at_radius and signs == radius.startswith("linf"):
             found.append({"spec": parse(f"{attack.spec}@{radius}").spec, "samples": entry.get("samples")})
     if not found:
         needed = "pgd-linf" if radius.startswith("linf") else "pgd"

@@ -216,7 +216,7 @@ def _run(
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
     counts = []
-    with Progress([model.name], cells, quiet=quiet) as progress:
+    with Progress([model.name], cells, model.classes, quiet=quiet) as progress:
         for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")

@@ -87,5 +87,9 @@ class RunInfo(BaseModel):
         """The parts that decide the predictions."""
         data = self.data.model_dump(mode="json", include={"sha256", "images", "classes"})
         models = [model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models]
-        suite = self.suite.model_dump(mode="json", exclude={"title"})
+        suite = self.suite.model_dump(mode="json", exclude={"title", "attacks"})
+        suite["attacks"] = [
+            {"spec": entry.spec, "samples": entry.samples, "seeds": self.seeds if entry.stochastic else self.seeds[:1]}
+            for entry in self.suite.attacks
+        ]
         return {"models": models, "data": data, **suite, "seeds": self.seeds, "bits": self.bits}
