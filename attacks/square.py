@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
-from .base import Adversary, Batch
+from .attack import Passes
+from .base import Adversary
+from .batch import AdversaryBatch
 from .losses import column, margins
 
 _SMALLEST = 3  # pixels on a side, below which the windows' pattern has no two halves
@@ -42,6 +44,8 @@ class SquareAttack(Adversary):
     """
 
     family: ClassVar[str] = "square-attack"
+    uses_gradient: ClassVar[bool] = False
+    stops_when_fooled: ClassVar[bool] = True
 
     queries: int = 1000
     p: float = 0.8
@@ -51,6 +55,10 @@ class SquareAttack(Adversary):
             raise UsageError(
                 f"square-attack with queries={self.queries}, p={self.p:g}: expected queries >= 1, 0 < p <= 1"
             )
+
+    def passes(self, classes: int) -> Passes:
+        """Every query, and the answer to the best image; see `Attack.passes`."""
+        return Passes(self.queries + 1, 0)
 
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:
         """Uniform numbers for the first image and for each query, see `Attack.draw`.
@@ -65,7 +73,7 @@ class SquareAttack(Adversary):
             generator.random(dtype=np.float32, out=numbers[row])
         return torch.from_numpy(numbers)
 
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """First image that fools the model, else the one of largest margin, see `Adversary.perturb`."""
         clean, shape = batch.images, tuple(batch.images.shape[1:])
         chances = start[:, _first_numbers(shape) :].reshape(len(clean), self.queries, -1)

@@ -23,7 +23,7 @@ from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import BenchError, UsageError
 from cnncomm_bench.attacks import for_art, parse
 from cnncomm_bench.attacks.adapters.library import AsModule
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.for_art import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
 
 OURS = {
@@ -309,7 +309,7 @@ def test_in_the_harness(spec: str, model: nn.Module, photos: tuple) -> None:
     assert attack.note == ("rescaled" if HARNESS[spec] == "rescaled" else "")
     grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
     correct = {}
-    for disturbed in attack.over(Batch(images, labels, model=model), grid):
+    for disturbed in attack.over(AdversaryBatch(images, labels, model), grid):
         assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
         correct[disturbed.step] = (disturbed.predictions == labels).sum().item()
     assert correct[0] <= correct[1] <= (model(images).argmax(1) == labels).sum().item()

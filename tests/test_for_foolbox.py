@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 
 foolbox = pytest.importorskip("foolbox")
 
@@ -240,7 +240,7 @@ def test_in_the_harness(spec: str, network: nn.Module, photos: tuple[Tensor, Ten
     assert attack.note == ("rescaled" if HARNESS[spec] == "rescaled" else "")
     grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
     correct = {}
-    for disturbed in attack.over(Batch(images, labels, model=network), grid):
+    for disturbed in attack.over(AdversaryBatch(images, labels, network), grid):
         assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
         correct[disturbed.step] = (disturbed.predictions == labels).sum().item()
     assert correct[0] <= correct[1] <= (network(images).argmax(1) == labels).sum().item()
@@ -257,7 +257,7 @@ def test_no_starting_point_leaves_the_image_clean(network: nn.Module, photos: tu
     images = torch.cat([photos[0][:3], photos[0][:1] * 0.01])
     labels = Stubborn()(images).argmax(1)
     attack = parse("foolbox.BoundaryAttack:steps=2")
-    (found,) = attack.over(Batch(images, labels, model=Stubborn()), torch.tensor([-20.0], dtype=torch.float64))
+    (found,) = attack.over(AdversaryBatch(images, labels, Stubborn()), torch.tensor([-20.0], dtype=torch.float64))
     assert found.facts["unperturbed"].any()
     assert math.isinf(snr.measure(images, found.images)[found.facts["unperturbed"]][0])
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, Noise
+from cnncomm_bench.attacks.base import AdversaryBatch, Noise
 
 torchattacks = pytest.importorskip("torchattacks")
 
@@ -272,7 +272,7 @@ def test_in_the_harness(spec: str, model: nn.Module, photos: tuple[Tensor, Tenso
     state, drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
     accuracies = {}
-    for disturbed in attack.over(Batch(images, labels, model=model), grid):
+    for disturbed in attack.over(AdversaryBatch(images, labels, model), grid):
         assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
         assert torch.equal(model(disturbed.images).argmax(1), disturbed.predictions)
         accuracies[disturbed.step] = (disturbed.predictions == labels).float().mean().item()

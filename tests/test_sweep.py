@@ -8,7 +8,7 @@ import torch
 from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, Noise, Perturbed
+from cnncomm_bench.attacks.base import Noise, NoiseBatch, Perturbed
 from cnncomm_bench.evaluation import execute
 from cnncomm_bench.evaluation.worker import Worker
 from cnncomm_bench.results.writer import Store
@@ -271,5 +271,5 @@ def test_draws_made_ahead_are_the_ones_made_late(pictures):
     attack, grid = parse("impulse-square"), torch.tensor([10.0])
     keys = streams.digests(pictures)
     ahead = attack.draw(keys, tuple(pictures.shape[1:]), seed=0)
-    late, early = (next(iter(attack.over(Batch(pictures, draws=draws), grid))).images for draws in (None, ahead))
+    late, early = (next(iter(attack.over(NoiseBatch(pictures, draws=draws), grid))).images for draws in (None, ahead))
     assert torch.equal(late, early)

@@ -83,7 +83,7 @@ def after(run: Run, folder: Path) -> str:
     str
     """
     parts = [thresholds_table(run)]
-    if any(entry.at_radius for entry in run.info.suite.attacks):
+    if _at_radius(run):
         parts.append(radii_table(run))
     if len(run.gains):
         parts.append(gains_table(run))
@@ -106,11 +106,11 @@ def thresholds_table(run: Run) -> str:
     str
     """
     what = "accuracy" if run.info.data.labelled else "agreement with the clean predictions"
-    parts = []
+    parts, radii = [], _at_radius(run)
     for model, thresholds in run.thresholds.groupby("model", sort=False, observed=True):
         curves = run.curves[run.curves.model == model]
         clean = curves[curves.attack == "clean"].iloc[0]
-        rows = [_row(threshold, curves, run) for threshold in thresholds.itertuples() if "@" not in threshold.attack]
+        rows = [_row(threshold, curves, run) for threshold in thresholds.itertuples() if threshold.attack not in radii]
         level = thresholds.level.iloc[0]
         parts.append(
             f"{model}: clean {what} {clean.accuracy:.3f} [{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] "
@@ -137,7 +137,7 @@ def radii_table(run: Run) -> str:
     -------
     str
     """
-    curves = run.curves[run.curves.attack.astype(str).str.contains("@")]
+    curves = run.curves[run.curves.attack.isin(_at_radius(run))]
     rows = [
         {
             "attack": row.attack,
@@ -163,7 +163,7 @@ def gains_table(run: Run) -> str:
     -------
     str
     """
-    gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.astype(str).str.contains("@")]
+    gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.isin(_at_radius(run))]
     rows = [
         {
             "attack": _named(row.attack, row.ruler, run),
@@ -221,6 +221,11 @@ def attacks() -> str:
         )
     known = [{"suite": name, "": suites.load(name).title} for name in suites.names()]
     return f"{tabulate(rows, headers='keys')}\n\n{tabulate(known, headers='keys')}"
+
+
+def _at_radius(run: Run) -> set[str]:
+    """Spec strings of the attacks at a fixed radius."""
+    return {entry.spec for entry in run.info.suite.attacks if entry.at_radius}
 
 
 def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:

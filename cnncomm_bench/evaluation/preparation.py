@@ -149,8 +149,8 @@ def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for entry in entries:
         attack = parse(entry.get("given") or entry["spec"])
-        signs = attack.family in ("fgsm", "pgd-linf")
-        if attack.needs_model and "@" not in attack.spec and signs == radius.startswith("linf"):
+        signs = attack.norm == "linf"
+        if attack.needs_model and not attack.at_radius and signs == radius.startswith("linf"):
             found.append({"spec": parse(f"{attack.spec}@{radius}").spec, "samples": entry.get("samples")})
     if not found:
         norm = radius.partition("=")[0]
