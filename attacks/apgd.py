@@ -215,7 +215,7 @@ class _Climb:
         self.peak_gradient = torch.where(column(higher), here.gradient, self.peak_gradient)
 
     def adapt(self, steps: int) -> None:
-        """Halve the step, and go back to the peak, where the loss rose too rarely or the peak stands still."""
+        """Halve the step, and go back to the peak, where the loss rose too rarely or the peak does not move."""
         stuck = ~self.just_halved & (self.peak_loss <= self.last_peak_loss)
         halve = (self.rises < _RISING * steps) | stuck
         self.stride = torch.where(column(halve), self.stride / 2, self.stride)

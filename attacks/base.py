@@ -184,7 +184,7 @@ class Adversary(Attack):
         """
         images, labels = batch.images, batch.labels
         start = self.drawn(batch)
-        budgets = snr_db.to(images.device).reshape(len(snr_db), -1).expand(-1, len(images))
+        budgets = snr_db.to(images.device, torch.float64).reshape(len(snr_db), -1).expand(-1, len(images))
         snr.noise_power(images, budgets)  # refuses images without an SNR before any work is done
         model = Counted(batch.model)
         forward = backward = 0

@@ -33,7 +33,7 @@ def seen_along(
     Yields
     ------
     dict of Tensor, shape-(N,)
-        For each SNR: `nearest_found`, 1 where there is one; `white_along`, the share of the noise's power that lies
+        For each SNR: `nearest_found`, 1 where there is one; `white_along`, the share of the noise's power
         along it, 0 where there is none; `flat_right`, 1 where a right image stays on the near side.
     """
     clean = batch.images

@@ -10,10 +10,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from .._utils.errors import UsageError, suggest
 
-_EXPECTED = {
-    "int_parsing": "a whole number",
-    "float_parsing": "a number",
-    "bool_parsing": "true or false",
+_WRONG = {
+    "int_parsing": "is not a whole number",
+    "float_parsing": "is not a number",
+    "bool_parsing": "is neither true nor false",
 }
 _ANY = Annotated[int | float | str, Field(union_mode="left_to_right")]
 
@@ -44,8 +44,7 @@ def convert(name: str, key: str, text: str, kind: Any) -> Any:
         first = error.errors()[0]
         if first["type"] == "literal_error":
             raise UsageError(f"{name}: {key}={text!r}; " + suggest(text, _options(kind))) from None
-        expected = _EXPECTED.get(first["type"], first["msg"].removeprefix("Input should be "))
-        raise UsageError(f"{name}: {key}={text!r} is not {expected}") from None
+        raise UsageError(f"{name}: {key}={text!r} {_WRONG.get(first['type'], first['msg'])}") from None
 
 
 def _options(kind: Any) -> list[str]:

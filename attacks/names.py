@@ -62,7 +62,7 @@ def is_own(spec: str) -> bool:
 
 
 def location(name: str) -> tuple[str, str]:
-    """Module and class that a name stands for, without importing them."""
+    """Module and class of a name, without importing them."""
     if name in OWN:
         module, _, attribute = OWN[name].partition(":")
         return f"{__package__}.{module}", attribute

@@ -7,6 +7,8 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -37,6 +39,13 @@ class AsModule(nn.Module):
         return self.call(images.float())  # numpy makes doubles of what a library computes
 
 
+class _SeededState(np.random.RandomState):
+    """A generator that takes its seed from the global one, where a library gives it none: the system's would differ."""
+
+    def __init__(self, seed: Any = None) -> None:
+        super().__init__(np.random.randint(2**32, dtype=np.uint64) if seed is None else seed)  # noqa: NPY002
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Run code that draws from the global generators with a seed, and leave those as they were.
@@ -48,7 +57,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     device : torch.device
     """
     standard, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - the libraries draw from it
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    own_seeds = patch.object(np.random, "RandomState", _SeededState)
+    with own_seeds, torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)

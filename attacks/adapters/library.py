@@ -109,18 +109,20 @@ class FromLibrary(Adversary):
         model, images = batch.model, batch.images
         with torch.no_grad():
             classes = model(images[:1]).shape[1]
-        try:
-            found: LibraryAttack = self._adapter.build(
-                self._class, self._arguments, AsModule(model, images.device), tuple(images.shape), classes
-            )
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{self.spec}: {error}") from error
         keys = digests(images) if batch.keys is None else batch.keys
         digest = hashlib.blake2b(keys.tobytes() + batch.seed.to_bytes(8, "little"), digest_size=4).digest()
+        seed = int.from_bytes(digest, "little")
+        try:
+            with seeded(seed, images.device):
+                found: LibraryAttack = self._adapter.build(
+                    self._class, self._arguments, AsModule(model, images.device), tuple(images.shape), classes
+                )
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self.spec}: {error}") from error
 
         def run(images: Tensor, labels: Tensor | None, size: Any) -> Tensor:
             try:
-                with seeded(int.from_bytes(digest, "little"), images.device), quiet():
+                with seeded(seed, images.device), quiet():
                     return found.run(images, labels, size)
             except (BenchError, torch.OutOfMemoryError):
                 raise

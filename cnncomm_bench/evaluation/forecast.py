@@ -83,8 +83,8 @@ def estimate(request: Request) -> Estimate:
     pilots = [_Pilot(worker, index, grid, model.classes) for index, model in enumerate(request.models)]
     forward = backward = seconds = 0.0
     for cell in cells:
-        told = pilots[cell.model].cost(cell)
-        forward, backward, seconds = forward + told.forward, backward + told.backward, seconds + told.seconds
+        cost = pilots[cell.model].cost(cell)
+        forward, backward, seconds = forward + cost.forward, backward + cost.backward, seconds + cost.seconds
     workers = executors.workers(request.config.executor, info.device)
     rows = sum(cell.num_forwards for cell in cells)
     return Estimate(
@@ -92,7 +92,7 @@ def estimate(request: Request) -> Estimate:
         backward,
         seconds / workers,
         _peak_bytes() + rows * _SCORING_BYTES + _REPORT_BYTES,
-        2 * rows * _ROW_BYTES + _PAGE_BYTES,  # cells and what they are merged into lie there at the same time
+        2 * rows * _ROW_BYTES + _PAGE_BYTES,  # cells and the file they are merged into exist at the same time
         workers,
         max(pilot.images for pilot in pilots),
     )

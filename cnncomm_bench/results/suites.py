@@ -147,7 +147,7 @@ class Suite(BaseModel):
     @classmethod
     def _distinct(cls, attacks: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if not attacks:
-            raise UsageError("a suite needs an attack, for example --attack gaussian")
+            raise UsageError("a suite needs an attack, for example gaussian", "attacks")
         specs = [entry.spec for entry in attacks]
         twice = {spec for spec in specs if specs.count(spec) > 1}
         if twice:
