@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import bundled
 from .._utils.errors import DataError, UsageError, suggest
-from .._utils.files import one_line, shown
+from .._utils.files import expanded, one_line, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import download
 from .arrays import Arrays, as_labels, as_pixels, read_npz
@@ -64,7 +64,7 @@ def find(spec: str) -> Found:
     DataError
         It holds no images that can be used.
     """
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     kind, colon, rest = spec.partition(":")
     if not path.exists():  # a place goes before a name
         if kind == "bundled" and colon:
@@ -157,7 +157,7 @@ def _torchvision(spec: str) -> Found:
         raise UsageError(
             f"--data torchvision:{shown(name)}: torchvision has no such data set; {suggest(name, datasets.__all__)}"
         )
-    if not root or not Path(root).expanduser().is_dir():
+    if not root or not expanded(root).is_dir():
         raise UsageError(
             f"--data torchvision:{name}:{shown(root)}: expected an existing folder after the name, as in "
             f"torchvision:{name}:DATA"
@@ -168,7 +168,7 @@ def _torchvision(spec: str) -> Found:
     if "split" in accepted:
         options["split"] = "val" if name in ("ImageNet", "Places365", "Imagenette") else "test"
     try:
-        data = made(str(Path(root).expanduser()), **options)
+        data = made(str(expanded(root)), **options)
         count = len(data)
         labels = _torchvision_labels(data, count)
     except Exception as error:  # each data set complains in its own way

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .._utils.errors import ModelError, UsageError
-from .._utils.files import one_line, sha256_of, shown
+from .._utils.files import expanded, one_line, sha256_of, shown
 from . import architectures, fitting, formats, hubs, programs
 from .architectures import Architecture
 from .inspection import probe
@@ -96,7 +96,7 @@ def open_model(
 
 
 def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) -> _Opened:
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     if not path.is_file():
         raise UsageError(_no_file(spec, path))
     kind = formats.sniff(path)
@@ -106,7 +106,7 @@ def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) ->
     if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= 64):
         raise ModelError(f"the JSON beside {shown(path.name)}: channels is a number from 1 to 64, not {channels!r:.40}")
     return _Opened(
-        name=path.stem,
+        name=shown(path.stem),
         network=network,
         preprocessing=known or (architecture.preprocessing if architecture else None),
         channels=network.shape[1] if isinstance(network, programs.OnnxModel) else channels,

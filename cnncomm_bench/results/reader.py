@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from .._utils.atomic import refuse_irregular
 from .._utils.errors import RunFolderError
 from .schema import RunInfo
 
@@ -43,6 +44,7 @@ def read_info(folder: Path) -> RunInfo:
     RunFolderError
         There is no run, or its `run.json` is corrupt: where is named.
     """
+    refuse_irregular(folder)
     path = folder / "run.json"
     try:
         return RunInfo.model_validate_json(path.read_bytes())
@@ -75,7 +77,8 @@ def read_predictions(folder: Path) -> pa.Table:
     """
     path = folder / "predictions.parquet"
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        with path.open("rb") as file:  # Arrow opens no path that is not UTF-8
+            table = pq.read_table(file, page_checksum_verification=True)
         absent = [name for name in PREDICTIONS.names if name not in table.schema.names]
         if absent:
             raise RunFolderError(f"{path} is corrupt: it has no column {', '.join(absent)}")

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..._utils.atomic import refuse_unless_file
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
 from ...results import leaderboard_score
@@ -194,6 +195,7 @@ def read(path: Path) -> Entry:
         No entry, one of a newer version, or a corrupt one: where is named.
     """
     name = shown(path)
+    refuse_unless_file(path)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise RunFolderError(f"{name} is no entry: it is larger than {_MOST_BYTES >> 20} MiB")
