@@ -157,8 +157,8 @@ def choose_suite(
     ------
     UsageError
     """
-    base = suites.load(name or "default")
-    entries = [entry.model_dump() for entry in base.attacks] if name or not attacks else []
+    base = suites.load("default" if name is None else name)
+    entries = [entry.model_dump() for entry in base.attacks] if name is not None or not attacks else []
     present = {entry["spec"] for entry in entries}
     added = [spec for spec in dict.fromkeys(parse(text).spec for text in attacks) if spec not in present]
     entries += [{"spec": spec} for spec in added]

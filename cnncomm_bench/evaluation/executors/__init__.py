@@ -52,7 +52,7 @@ def check(name: str) -> None:
     ------
     UsageError
     """
-    if name not in ("serial", "ray") and not name.startswith("ray://"):
+    if name not in ("serial", "ray") and not (name.startswith("ray://") and len(name) > len("ray://")):
         raise UsageError(f"no executor is called {name!r}; {suggest(name, NAMES)}")
 
 
