@@ -242,7 +242,7 @@ def check_grid(values: object) -> tuple[float, ...]:
         raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
     if not grid or not all(abs(db) <= LIMIT_DB for db in grid) or list(grid) != sorted(set(grid)):
         raise UsageError(
-            f"SNR grid {str(values):.80}: expected values from {-LIMIT_DB:g} to {LIMIT_DB:g} dB in rising order, for "
+            f"SNR grid {values!s:.80}: expected values from {-LIMIT_DB:g} to {LIMIT_DB:g} dB in rising order, for "
             "example 0:50:5"
         )
     return grid
