@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/bundled
 
-.PHONY: bench test hostile lint clean
+.PHONY: bench test hostile lint audit clean
 
 bench: $(VENV)/installed
 	$(BIN)/cnncomm-bench --out $(OUT)
@@ -20,6 +20,12 @@ hostile: $(VENV)/installed-test
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
+# Known vulnerabilities of the pins; without the database of advisories, the pins that are older than three years.
+# pip-audit needs a newer requests than torchattacks allows, so it has an environment of its own.
+audit: $(VENV)/audit/installed
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt || \
+	    { echo "Pins older than three years:"; grep "# released" constraints.txt; exit 1; }
+
 clean:
 	rm -rf $(VENV) build *.egg-info
 
@@ -31,6 +37,11 @@ $(VENV)/installed: setup.cfg constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[test]
+	touch $@
+
+$(VENV)/audit/installed:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet "pip-audit>=2.7"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-test

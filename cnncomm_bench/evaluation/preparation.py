@@ -114,8 +114,8 @@ def choose_suite(config: RunConfig) -> Suite:
     UsageError
         An unknown suite, attack or ruler; a radius that no attack has.
     """
-    base = suites.load(config.suite or "default")
-    entries = [entry.model_dump() for entry in base.attacks] if config.suite or not config.attacks else []
+    base = suites.load("default" if config.suite is None else config.suite)
+    entries = [entry.model_dump() for entry in base.attacks] if config.suite is not None or not config.attacks else []
     present = {entry["spec"] for entry in entries}
     for given in config.attacks:
         attack = parse(given)

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from .._utils.files import shown
 from .cells import Cell
 
 
@@ -39,7 +40,7 @@ class Progress:
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
-        self._bar.set_description(f"{self._names[cell.model]}: {cell.attack.spec}", refresh=False)
+        self._bar.set_description(shown(f"{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
         self._bar.update(images * self._weight(cell))
 
     def _weight(self, cell: Cell) -> float:

@@ -15,6 +15,7 @@ from ..attacks import LIBRARIES, Attack, Norm, is_own, parse
 from ..snr import RULERS
 
 FOLDER = Path(_attacks.__file__).parent / "suites"
+LIMIT_DB = 300.0  # powers beyond are no float32 any more
 DEFAULT_GRID = tuple(float(db) for db in range(0, 55, 5))
 
 
@@ -174,6 +175,8 @@ def load(name: str) -> Suite:
     """
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
     try:
+        if not path.is_file():  # a device would be read for ever
+            raise FileNotFoundError(path)
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if path.suffix == ".toml" and path.exists():
@@ -249,7 +252,7 @@ def parse_grid(text: str) -> tuple[float, ...]:
 
 
 def check_grid(values: object) -> tuple[float, ...]:
-    """A grid of finite, distinct SNRs in rising order.
+    """A grid of distinct SNRs in rising order, within `LIMIT_DB`.
 
     Parameters
     ----------
@@ -267,6 +270,9 @@ def check_grid(values: object) -> tuple[float, ...]:
         grid = tuple(float(value) for value in values)  # type: ignore[attr-defined]
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
-    if not grid or not all(map(math.isfinite, grid)) or list(grid) != sorted(set(grid)):
-        raise UsageError(f"SNR grid {values!r}: expected finite dB values in rising order, for example 0:50:5")
+    if not grid or not all(abs(db) <= LIMIT_DB for db in grid) or list(grid) != sorted(set(grid)):
+        raise UsageError(
+            f"SNR grid {values!s:.80}: expected values from {-LIMIT_DB:g} to {LIMIT_DB:g} dB in rising order, for "
+            "example 0:50:5"
+        )
     return grid

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..._utils.atomic import refuse_unless_file
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
 from ..._utils.untrusted import check_json, read_bytes
@@ -217,6 +218,7 @@ def read(path: Path) -> Entry:
         No entry, one of a newer version, or a corrupt one: where is named.
     """
     name = shown(path)
+    refuse_unless_file(path)
     try:
         content = read_bytes(path, _MOST_BYTES)
     except FileNotFoundError:
