@@ -31,10 +31,11 @@ class Attempt:
     name : str
         What is tried, unique on its surface.
     prepare : callable
-        Makes the files in the folder it is given, and returns the command line. Code in those files that is executed must
-        create `executed(folder)`; what a write through a link would destroy is `canary(folder)`, made by the runner.
-    accepted : bool
-        Whether the input is harmless after all: exit code 0; otherwise it must be refused, in one line.
+        Makes the files in the folder it is given, and returns the command line. Code in those files that is executed
+        must create `executed(folder)`; what a write through a link would destroy is `canary(folder)`, made by the runner.
+    accepted : bool or None
+        Whether the input is harmless after all: exit code 0; otherwise it must be refused, in one line. None: either (a
+        random change may or may not matter).
     says : str
         What the line must contain.
     """
@@ -42,7 +43,7 @@ class Attempt:
     surface: str
     name: str
     prepare: Callable[[Path], list[str]]
-    accepted: bool = False
+    accepted: bool | None = False
     says: str = ""
 
 
@@ -81,7 +82,7 @@ def run(attempt: Attempt, folder: Path) -> Outcome:
             cli.main(arguments)
     except SystemExit as stop:
         code = int(stop.code or 0)
-    except TimeoutError:
+    except _Hang:
         broken.append(f"hangs for more than {SECONDS} s")
     except BaseException as error:  # a traceback for the user, whatever it is
         broken.append(f"traceback: {type(error).__name__}: {error}")
@@ -95,9 +96,9 @@ def run(attempt: Attempt, folder: Path) -> Outcome:
     if not broken:
         if attempt.accepted and code:
             broken.append(f"refused with exit code {code}: {err.getvalue()[-300:]}")
-        elif not attempt.accepted and code not in (1, 2):
+        elif attempt.accepted is False and code not in (1, 2):
             broken.append(f"exit code {code}, expected 1 or 2")
-        elif not attempt.accepted and len(said) != 1:
+        elif code and len(said) != 1:
             broken.append(f"{len(said)} lines of error instead of one: {err.getvalue()[-300:]!r}")
         if attempt.says and attempt.says not in out.getvalue() + err.getvalue():
             broken.append(f"does not say {attempt.says!r}: {err.getvalue()[-300:]!r}")
@@ -106,10 +107,14 @@ def run(attempt: Attempt, folder: Path) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue(), tuple(broken))
 
 
+class _Hang(BaseException):
+    """The time is over; no `except Exception` of a loader takes it for damage of its file."""
+
+
 @contextlib.contextmanager
 def _deadline() -> Iterator[None]:
     def stop(*_: object) -> None:
-        raise TimeoutError
+        raise _Hang
 
     earlier = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)
