@@ -372,6 +372,7 @@ def idx_files() -> Iterator[Attempt]:
         "2^32 images": struct.pack(">4I", 0x803, 2**32 - 1, 28, 28),
         "2^96 bytes": struct.pack(">4I", 0x803, 2**32 - 1, 2**32 - 1, 2**32 - 1),
         "no images": struct.pack(">4I", 0x803, 0, 28, 28),
+        "no images of 2^32 x 2^32 pixels": struct.pack(">4I", 0x803, 0, 2**32 - 1, 2**32 - 1),  # found by fuzzing
         "labels alone": struct.pack(">2I", 0x801, 12) + bytes(12),
         "floats": struct.pack(">4I", 0xD03, 12, 28, 28) + bytes(12 * 28 * 28 * 4),
         "255 dimensions": struct.pack(">I", 0x8FF) + bytes(1020),
