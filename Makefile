@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/bundled
+FUZZ_SECONDS ?= 1800
 
-.PHONY: bench test hostile lint audit clean
+.PHONY: bench test hostile fuzz lint audit clean
 
 bench: $(VENV)/installed
 	$(BIN)/cnncomm-bench --out $(OUT)
@@ -16,6 +17,12 @@ test: $(VENV)/installed-test
 # Every hostile or broken input, and the table of what held; CI's share of it is in `make test`.
 hostile: $(VENV)/installed-test
 	HOSTILE=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/hostile
+
+# Coverage-guided fuzzing of all that opens a stranger's file, one target after another; its findings are crash-* files.
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[fuzz]
+	for target in checkpoint images run_folder entry; do \
+		nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
