@@ -20,6 +20,7 @@ from .report import report
 from .run import run
 from .section5 import section5
 from .special import special
+from .transmission import transmission
 from .typed import typed
 
 
@@ -43,7 +44,19 @@ def cli() -> None:
     """Score image classifiers by their accuracy-drop curve against noise and adversaries, in dB."""
 
 
-for command in (run, report, compare, attacks, leaderboard, link, correspond, special, bandwidth, section5):
+for command in (
+    run,
+    report,
+    compare,
+    attacks,
+    leaderboard,
+    link,
+    correspond,
+    special,
+    bandwidth,
+    transmission,
+    section5,
+):
     cli.add_command(command)
 
 
