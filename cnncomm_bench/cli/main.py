@@ -26,6 +26,7 @@ from .run import run
 from .screen import drop_output, open_streams, quiet_pipe, show
 from .section5 import section5
 from .special import special
+from .transmission import transmission
 from .typed import typed
 
 _DEBUG = "--debug"
@@ -61,7 +62,19 @@ def cli() -> None:
     """Score image classifiers by their accuracy-drop curve against noise and adversaries, in dB."""
 
 
-for command in (run, report, compare, attacks, leaderboard, link, correspond, special, bandwidth, section5):
+for command in (
+    run,
+    report,
+    compare,
+    attacks,
+    leaderboard,
+    link,
+    correspond,
+    special,
+    bandwidth,
+    transmission,
+    section5,
+):
     cli.add_command(command)
 
 
