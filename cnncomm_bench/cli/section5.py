@@ -32,6 +32,6 @@ def section5(experiment: str, **options: Any) -> None:
 
     setting, identity, folder = open_setting(**options)
     names = EXPERIMENTS if experiment == "all" else (experiment,)
-    found = execute(names, setting, identity, folder, command=typed(), tell=show)
+    found = execute(names, setting, identity, folder, command=typed(), report=show)
     show(summary(found, folder))
     raise SystemExit(1 if any(name in found.failures for name in names) else 0)
