@@ -88,8 +88,9 @@ class RunInfo(BaseModel):
         data = self.data.model_dump(mode="json", include={"sha256", "images", "classes"})
         models = [model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models]
         suite = self.suite.model_dump(mode="json", exclude={"title", "attacks"})
+        several = len(self.seeds) > 1
         suite["attacks"] = [
-            {"spec": entry.spec, "samples": entry.samples, "seeds": self.seeds if entry.stochastic else self.seeds[:1]}
+            {"spec": entry.spec, "samples": entry.samples, "once": several and not entry.stochastic}
             for entry in self.suite.attacks
         ]
         return {"models": models, "data": data, **suite, "seeds": self.seeds, "bits": self.bits}
