@@ -4,4 +4,4 @@ from . import judging
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
 from .judging import judge, table, write
 
-__all__ = ["Claim", "Interval", "UNKNOWN", "Verdict", "bootstrapped", "decide", "judge", "judging", "table", "write"]
+__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "bootstrapped", "decide", "judge", "judging", "table", "write"]
