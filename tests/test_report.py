@@ -155,7 +155,7 @@ def test_what_was_run_is_told(made, page):
         ((35.0, 33.0, 37.0), "lies above the yardstick of 28.9 dB"),
         ((20.0, 18.0, 22.0), "lies below the yardstick of 28.9 dB"),
         ((29.0, 27.0, 31.0), "is undecided"),
-        ((np.inf, 30.0, np.inf), "> 30.0 dB and lies above"),
+        ((np.inf, 30.0, np.inf), "> 30.0 dB (bound) and lies above"),
         ((np.inf, 12.0, np.inf), "is undecided"),
         ((np.nan, np.nan, np.nan), "an unknown jamming gain"),
     ],
