@@ -131,14 +131,6 @@ def geometric_power(alpha: float, beta: float = 0.0) -> float:
 
     by the trapezoid rule in log t. Below alpha = 1, where phi falls slowly and oscillates, along the imaginary
     half-axis on which it does not: by Cauchy's theorem the integral is the same there.
-
-    Parameters
-    ----------
-    alpha, beta : float
-
-    Returns
-    -------
-    float
     """
     if beta == 0 or alpha == 2:
         return math.exp(EULER_GAMMA * (1 / alpha - 1))

@@ -198,7 +198,8 @@ class Worker:
         model = self.models[cell.model]
         batch = Batch(clean, target, model=model, ruler=cell.ruler, seed=cell.seed, keys=keys, draws=draws)
         for disturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
-            images = snr.quantise(disturbed.images, self.bits)
+            # An adversary's SNR is a budget, which rounding must not exceed.
+            images = snr.quantise(disturbed.images, self.bits, within=clean if cell.attack.needs_model else None)
             predictions = disturbed.predictions
             if predictions is None or self.bits is not None:
                 predictions = predict(model, images)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..data import permutation_warning
 from .gradient_warnings import gradient_warnings
+from .rounding_warnings import rounding_warnings
 from .schema import Failure, RunInfo
 
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
@@ -40,6 +41,7 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame)
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
         *gradient_warnings(over_grid, adversaries=rivals),
         *_unperturbed(info),
+        *rounding_warnings(over_grid, bits=info.bits, adversaries=rivals),
         *_left_out(info),
         *_unreached(curves),
     ]
