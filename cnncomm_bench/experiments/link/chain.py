@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...snr import generators
 from . import coding, frames, modulation, receiver
@@ -24,14 +25,15 @@ class Streams:
 
     data: np.random.Generator
     noise: np.random.Generator
+    scrambler: np.random.Generator
 
     @classmethod
     def of(cls, seed: int, frame: int, snr_db: float) -> Streams:
         """Streams that depend on the seed, the frame's length and the SNR."""
         digest = hashlib.blake2b(f"{frame} {snr_db:g}".encode(), digest_size=8).digest()
         key = np.array([int.from_bytes(digest, "little")], dtype=np.uint64)
-        data, noise = (next(generators(key, seed=seed, family=name)) for name in ("link data", "link noise"))
-        return cls(data, noise)
+        names = ("link data", "link noise", "link scrambler")
+        return cls(*(next(generators(key, seed=seed, family=name)) for name in names))
 
 
 class Chain:
@@ -68,12 +70,23 @@ class Chain:
         """
         sent = frames.build(count, self.curve.frame, first, streams.data)
         coded = self._code.encode(torch.from_numpy(sent))
-        signal = self._modulation.modulate(coded)
+        flips = self._scrambling(coded, streams)
+        signal = self._modulation.modulate(coded ^ flips)
         channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
         received = channel.send(signal, self._modulation.arms, streams.noise)
-        ratios = receiver.demodulate(received, self._modulation, self._metric)
-        decoded = self._code.decode(ratios[:, : coded.shape[1]]).numpy()
+        ratios = receiver.demodulate(received, self._modulation, self._metric)[:, : coded.shape[1]]
+        decoded = self._code.decode(ratios * (1 - 2 * flips.float())).numpy()
         return decoded != sent, frames.accepted(decoded)
+
+    def _scrambling(self, coded: Tensor, streams: Streams) -> Tensor:
+        """Bits to flip on the way, known at both ends, shape-(F, n).
+
+        Amplitudes differ in power where a symbol has several bits of an arm. Frame numbers begin with zeros, which are
+        the inner amplitude: a frame's header would be sent with a fifth of the power that its SNR supposes.
+        """
+        if self._modulation.bits == 1:
+            return torch.zeros_like(coded)
+        return torch.from_numpy(streams.scrambler.integers(0, 2, tuple(coded.shape), dtype=np.uint8))
 
     @property
     def rate(self) -> float:
