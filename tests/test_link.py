@@ -96,16 +96,18 @@ def test_qpsk_and_16qam_are_their_closed_forms():
         assert abs(counted.bit_errors / counted.bits - expected) < norm.isf(1e-4 / 12) * error
 
 
-def test_headers_of_16qam_are_scrambled():
-    """A frame's number begins with zeros, the inner amplitude: unscrambled, a short frame is weak and errs more."""
-    short, snr_db = {"modulation": "16qam", "frame": 64}, 5.0
-    a = math.sqrt(10 ** (snr_db / 10) / 5)
-    expected = 0.75 * norm.sf(a) + 0.5 * norm.sf(3 * a) - 0.25 * norm.sf(5 * a)
-    counted = measured(snr_db, bits=400_000, **short)
-    error = math.sqrt(2 * expected / counted.bits)
-    assert abs(counted.bit_errors / counted.bits - expected) < norm.isf(5e-5) * error
-    assert measured(40.0, **short).bit_errors == 0
-    assert measured(40.0, code="conv", bits=20_000, **short).bit_errors == 0
+def test_headers_of_16qam_are_scrambled(monkeypatch):
+    """A frame's number begins with zeros, the inner amplitude: unscrambled, a header is sent with a fifth of the power.
+
+    Powers are 1/5 and 9/5, of variance 16/25: five standard errors, 6e-7.
+    """
+    sent, send = [], Channel.send
+    monkeypatch.setattr(Channel, "send", lambda self, signal, *rest: sent.append(signal) or send(self, signal, *rest))
+    counted = measured(40.0, modulation="16qam", frame=64, bits=64 * 200)
+    assert counted.bit_errors == 0
+    header = sent[0][:200, :4].square()  # of eight bits, which are zero in the first 256 frames
+    assert float(header.mean()) == pytest.approx(1, abs=5 * 0.8 / math.sqrt(header.numel()))
+    assert measured(40.0, modulation="16qam", frame=64, code="conv", bits=6400).bit_errors == 0
 
 
 def test_mapping_is_the_standard_ones():
