@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,14 +16,14 @@ from PIL import Image
 from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.data.images import Images
-from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.model import Model
 from cnncomm_bench.models.preprocessing import Preprocessing
-from cnncomm_bench.report import captions, chart, gallery, sections
+from cnncomm_bench.report import captions, chart, gallery, plots, sections
 from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import RunConfig, suites
 from cnncomm_bench.results.run import Run
 from cnncomm_bench.results.statistics.counts import Counts
 
@@ -75,7 +76,8 @@ def made(tmp_path_factory):
     suite = suites.build("test", title=HOSTILE, attacks=[parse(s) for s in specs], snr_db=[-5, 0, 10, 20, 30],
                          rulers=["realised", "dispersion"])  # fmt: skip
     folder = tmp_path_factory.mktemp("run")
-    run = execute(models, data, suite, folder, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
+    request = Request.of(RunConfig.of(out=folder), models, data, suite)
+    run = execute(request, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
     return run, folder, data, models
 
 
@@ -152,10 +154,10 @@ def test_what_was_run_is_told(made, page):
 @pytest.mark.parametrize(
     ("gain", "told"),
     [
-        ((35.0, 33.0, 37.0), "lies above the yardstick of 28.9 dB"),
-        ((20.0, 18.0, 22.0), "lies below the yardstick of 28.9 dB"),
+        ((35.0, 33.0, 37.0), "is above the yardstick of 28.9 dB"),
+        ((20.0, 18.0, 22.0), "is below the yardstick of 28.9 dB"),
         ((29.0, 27.0, 31.0), "is undecided"),
-        ((np.inf, 30.0, np.inf), "> 30.0 dB (bound) and lies above"),
+        ((np.inf, 30.0, np.inf), "> 30.0 dB (bound) and is above"),
         ((np.inf, 12.0, np.inf), "is undecided"),
         ((np.nan, np.nan, np.nan), "an unknown jamming gain"),
     ],
@@ -239,7 +241,7 @@ def test_a_single_model_without_class_names_or_command(made, tmp_path):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "agreement with the clean predictions" in text
     assert "class 0" in text
-    assert 'id="comparison"' not in text and "Run it again" not in text
+    assert 'id="comparison"' not in text and "<h3>Rerun" not in text
 
 
 def test_classes_by_hand():
@@ -291,3 +293,37 @@ def test_a_million_predictions_take_no_time(made, tmp_path):
     report.write(run, tmp_path)
     assert time.process_time() - started < 2
     assert (tmp_path / "report.html").stat().st_size < 8e6
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("name", ["$", "a$b$", "$\\frac{1}{$", "\\alpha_", "$x_{$ ^"])
+def test_names_are_no_formulas(made, tmp_path, name):
+    run = made[0]
+    renamed = {old: f"{name}{place}" for place, old in enumerate(m.name for m in run.info.models)}
+    models = [model.model_copy(update={"name": renamed[model.name]}) for model in run.info.models]
+    predictions = run.predictions.assign(model=run.predictions["model"].map(renamed))
+    data = run.info.data.model_copy(update={"name": name})
+    changed = Run(run.info.model_copy(update={"models": models, "facts": {}, "data": data}), predictions)
+    write_outputs(changed, tmp_path)
+    assert changed.output_failures == []
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_a_users_matplotlibrc_changes_no_picture(made, tmp_path):
+    for name, style in (("plain", {}), ("styled", {"axes.facecolor": "red", "text.usetex": True, "font.size": 40})):
+        (tmp_path / name).mkdir()
+        with matplotlib.rc_context(style):
+            write_outputs(made[0], tmp_path / name)
+    plain, styled = ((tmp_path / name / "curves.svg").read_bytes() for name in ("plain", "styled"))
+    assert plain == styled
+
+
+def test_pictures_that_fail_lose_neither_tables_nor_report(made, tmp_path, monkeypatch):
+    run = Run(made[0].info, made[0].predictions)
+    monkeypatch.setattr(plots, "plot_curves", lambda *_, **__: 1 / 0)
+    write_outputs(run, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["curves.csv", "gains.csv", "thresholds.csv"]
+    assert any(line.startswith("curves.png and curves.svg could not be drawn: ZeroDivision") for line in run.warnings)
+    assert "could not be drawn: ZeroDivisionError" in (tmp_path / "report.html").read_text(encoding="utf-8")

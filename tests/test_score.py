@@ -12,13 +12,11 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from cnncomm_bench.results.scores import (
-    CURVE_COLUMNS,
-    GAIN_COLUMNS,
-    THRESHOLD_COLUMNS,
     add_worst,
     leaderboard_score,
     score,
 )
+from cnncomm_bench.results.statistics import CurveRow, GainRow, ThresholdRow
 from cnncomm_bench.results.statistics.decibels import as_numbers, format_db, format_gain, in_column, read_table
 
 GRID = np.arange(0.0, 51.0, 5.0)
@@ -117,7 +115,7 @@ def small():
 
 def test_small_case_by_hand(small):
     curves = score(small, classes=CLASSES, resamples=50).curves
-    assert tuple(curves.columns) == CURVE_COLUMNS
+    assert tuple(curves.columns) == CurveRow._fields
     assert curves["attack"].tolist() == ["clean", "gaussian", "gaussian"]
     assert curves["snr_db"].tolist() == [math.inf, 0, 10]
     assert curves["accuracy"].tolist() == [0.75, 0.75, 0.25]
@@ -166,7 +164,7 @@ def test_files_have_numbers_and_say_which_are_bounds(tmp_path):
     as_numbers(scores.thresholds, scores.curves).to_csv(tmp_path / "thresholds.csv", index=False)
     stored = pd.read_csv(tmp_path / "thresholds.csv", keep_default_na=False, na_values=[""]).set_index("attack")
     numbers = ["threshold_db", "low", "high", "jamming_gain_db", "gain_low", "gain_high"]
-    assert (stored[numbers].dtypes == float).all()
+    assert all(stored[name].dtype.kind == "f" for name in numbers)
     assert stored["censored"].fillna("").to_dict() == {"gaussian": "", "pgd": ">", "tone": "<"}
     assert stored["gain_censored"].fillna("").to_dict() == {"gaussian": "", "pgd": ">", "tone": "<"}
     assert stored.loc["pgd", ["threshold_db", "low"]].tolist() == [50, 50]
@@ -220,7 +218,7 @@ def test_gains_between_models():
     ]
     scores = score(pd.concat(frames), classes=CLASSES)
     gains = scores.gains
-    assert tuple(gains.columns) == GAIN_COLUMNS
+    assert tuple(gains.columns) == GainRow._fields
     assert len(gains) == 3 * 3  # pairs, and two attacks beside clean
     row = gains.query("attack == 'pgd' and model == 'robust' and reference == 'standard'").iloc[0]
     assert row.gain_db == pytest.approx(8, abs=0.7)
@@ -239,8 +237,8 @@ def test_gains_between_models():
 
 def test_thresholds_have_the_files_columns_and_one_model_has_no_gains(small):
     scores = score(small, classes=CLASSES, resamples=20)
-    assert tuple(scores.thresholds.columns) == THRESHOLD_COLUMNS
-    assert tuple(scores.gains.columns) == GAIN_COLUMNS
+    assert tuple(scores.thresholds.columns) == ThresholdRow._fields
+    assert tuple(scores.gains.columns) == GainRow._fields
     assert scores.gains.empty
 
 
@@ -315,7 +313,7 @@ def test_bad_input(small):
         score(small, classes=3)
     with pytest.raises(ValueError, match="at least two classes"):
         score(small, classes=1)
-    with pytest.raises(ValueError, match="stand there twice"):
+    with pytest.raises(ValueError, match="duplicate predictions"):
         score(pd.concat([small, small.iloc[-1:]]), classes=CLASSES)
     with pytest.raises(ValueError, match="NaN"):
         score(small.assign(snr_db=math.nan), classes=CLASSES)

@@ -1,4 +1,4 @@
-"""Verifying an entry: a seeded share of its cells is run again and compared, count by count."""
+"""Verifying an entry: its numbers are recomputed, and a seeded share of its cells is rerun and compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from .._utils.devices import pick_device
 from .._utils.errors import ModelError, UsageError
 from .._utils.files import shown
+from ..attacks import checked
 from ..data import Dataset, Images, open_images
 from ..models import Model, open_model
-from ..report.leaderboard import CellRecord, Entry, parameters
+from ..report.leaderboard import CellRecord, Entry, faults, pack_indices, settings, unpack_hits
 from ..results import suites
 from ..results.statistics import CLEAN
 from .cells import Cell, plan
@@ -33,11 +36,12 @@ class Check:
     Attributes
     ----------
     cells, of : int
-        Cells that were run again, and cells of the entry.
+        Cells that were rerun, and cells of the entry.
     predictions : int
         Predictions in them.
     differing : int
-        Sum over cells and SNRs of the differences between the counts of right answers.
+        How many of them are right in the entry and wrong in the rerun, or the reverse. Entries of schema version 1 have
+        counts of right predictions alone: then it is the sum of their differences.
     faults : tuple of str
         What differs by more than float ties can explain; empty for an entry that is accepted.
     """
@@ -62,7 +66,7 @@ def verify(
     device: str = "auto",
     quiet: bool = False,
 ) -> Check:
-    """Run a seeded share of an entry's cells again.
+    """Recompute an entry's numbers from what it carries, and rerun a seeded share of its cells.
 
     The clean cells are always among them. A model or data set that comes with the package is found by its name;
     nothing else that an entry names is opened.
@@ -94,64 +98,91 @@ def verify(
         They cannot be opened.
     """
     if not 0 < share <= 1:
-        raise UsageError(f"--share {share:g}: expected a number above 0 and up to 1, such as 0.1")
-    faults = entry.faults()
-    if faults:  # an entry that contradicts itself need not be run
-        return Check(0, len(entry.cells), 0, 0, tuple(faults))
+        raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
+    own_faults = faults(entry)
+    if own_faults:  # an entry that contradicts itself need not be run
+        return Check(0, len(entry.cells), 0, 0, tuple(own_faults))
     where = pick_device(device)
-    opened = _model(entry, _named(entry.model.name, model, "--model"), arch, trust, where)
-    images = _images(entry, _named(entry.data.name, data, "--data"), classes, opened)
-    for what, told, found in (
+    opened = _model(entry, _named(entry.model.name, model, "model"), arch, trust, where)
+    images = _images(entry, _named(entry.data.name, data, "data"), classes, opened)
+    for what, record, found in (
         ("model", entry.model.sha256, opened.sha256),
         ("data", entry.data.sha256, images.sha256),
     ):
-        if told != found:
-            fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {told}"
+        if record != found:
+            fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {record}"
             return Check(0, len(entry.cells), 0, 0, (fault,))
+    stated_faults = list(_stated_faults(entry, opened, images, where))
+    if stated_faults:
+        return Check(0, len(entry.cells), 0, 0, tuple(stated_faults))
     try:
         pairs = _draw(entry, list(_paired(entry, images)), share, seed)
     except _UnlikePlanError as error:
         return Check(0, len(entry.cells), 0, 0, (str(error),))
-    counts = _run([cell for _, cell in pairs], entry, opened, images, where, quiet)
-    return _compare(entry, [told for told, _ in pairs], counts)
+    hits = _rerun([cell for _, cell in pairs], entry, opened, images, where, quiet)
+    return _compare(entry, [record for record, _ in pairs], hits)
+
+
+def _stated_faults(entry: Entry, model: Model, images: Images, device: str) -> Iterator[str]:
+    """What an entry says of its model and images, and cannot follow from its cells."""
+    dataset, stated, how = Dataset.of(images.images, images.labels), entry.data, model.preprocessing
+    for what, said, found in (
+        ("images", stated.images, len(images.images)),
+        ("shape", stated.shape, list(images.images.shape[1:])),
+        ("resize", entry.model.resize, how.resize),
+        ("interpolation", entry.model.interpolation, how.interpolation),
+    ):
+        if said != found:
+            yield f"another {what}: {found}, and the entry has {said}"
+    if images.labels is None:
+        yield "the images have no labels"
+        return
+    one = dataset.floats(dataset.keep[:1]).to(device)
+    with torch.inference_mode():
+        classes = int(checked(model.predict(one), 1).shape[1])
+    if classes != stated.classes:
+        yield f"another number of classes: {classes}, and the entry has {stated.classes}"
+    share = float(np.bincount(images.labels[dataset.keep]).max() / len(dataset.keep))
+    if abs(share - stated.commonest) > 1e-5:
+        yield f"the commonest label has a share of {share:.6f}, and the entry has {stated.commonest:.6f}"
 
 
 class _UnlikePlanError(Exception):
     """The entry's cells are not those that its suite has on these images."""
 
 
-def _named(name: str, given: str | None, option: str) -> str:
+def _named(name: str, given: str | None, argument: str) -> str:
     if given is None and not name.startswith("bundled:"):
-        raise UsageError(f"{shown(name)} does not come with cnncomm-bench: say where it is with {option}")
+        raise UsageError(f"{shown(name)} does not come with cnncomm-bench: pass its place", argument)
     return given or name
 
 
 def _model(entry: Entry, spec: str, arch: str | None, trust: bool, device: str) -> Model:
     """The model, prepared as the entry says where it says something else than the file."""
     opened = open_model(spec, arch=arch, trust=trust, device=device)
-    how, told = opened.preprocessing, entry.model
-    mean = None if list(how.mean) == told.mean else told.mean
-    std = None if list(how.std) == told.std else told.std
-    size = None if how.size == told.size else told.size
+    how, record = opened.preprocessing, entry.model
+    mean = None if list(how.mean) == record.mean else record.mean
+    std = None if list(how.std) == record.std else record.std
+    size = None if how.size == record.size else record.size
     if (mean, std, size) == (None, None, None):
         return opened
     return open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=device)
 
 
 def _images(entry: Entry, spec: str, classes: str | None, model: Model) -> Images:
-    told = entry.data
-    size = model.size or (told.shape[1] if told.shape[1] == told.shape[2] else None)
-    for samples in (told.images, None):  # a subset; or all of them, of which some were left out
+    record = entry.data
+    size = model.size or (record.shape[1] if record.shape[1] == record.shape[2] else None)
+    for samples in (record.images, None):  # a subset; or all of them, of which some were left out
         images = open_images(
             spec,
-            channels=told.shape[0],
+            channels=record.shape[0],
             size=size,
             preprocessing=model.preprocessing,
             classes=classes,
             model_classes=model.classes,
             samples=samples,
         )
-        if images.sha256 == told.sha256:
+        if images.sha256 == record.sha256:
             break
     return images
 
@@ -159,10 +190,14 @@ def _images(entry: Entry, spec: str, classes: str | None, model: Model) -> Image
 def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
     """Each of the entry's cells with the images and attack that it must have had."""
     suite = _suite(entry)
-    for attack, told in zip(suite.attacks, entry.suite.attacks, strict=True):
-        if parameters(attack) != told.parameters:
+    for attack, listed in zip(suite.attacks, entry.suite.attacks, strict=True):
+        if (attack.adversary, attack.family) != (listed.kind == "adversary", listed.family):
             raise _UnlikePlanError(
-                f"{shown(told.spec)} is {parameters(attack)} here, and {told.parameters} in the entry"
+                f"{shown(listed.spec)} is another kind of attack or family than {listed.kind}, {shown(listed.family)}"
+            )
+        if settings(attack) != listed.parameters:
+            raise _UnlikePlanError(
+                f"{shown(listed.spec)} is {settings(attack)} here, and {listed.parameters} in the entry"
             )
     planned: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in plan(1, suite, Dataset.of(images.images, images.labels), entry.seeds):
@@ -179,17 +214,19 @@ def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
                 f"cells have {sum(counts)}"
             )
         for record, block in zip(records[key], np.split(place, np.cumsum(counts)[:-1]), strict=True):
+            if entry.recomputable and record.which != pack_indices(block):
+                raise _UnlikePlanError(f"a cell of {shown(key[0])} is not of the images that the suite has for it")
             yield record, replace(planned[key][0], images=block)
 
 
 def _suite(entry: Entry) -> suites.Suite:
-    told = entry.suite
+    record = entry.suite
     return suites.build(
         "the entry's suite",
-        snr_db=told.snr_db,
-        rulers=told.rulers,
-        samples=told.samples,
-        attacks=[{"spec": attack.spec, "samples": attack.samples} for attack in told.attacks],
+        snr_db=record.snr_db,
+        rulers=record.rulers,
+        samples=record.samples,
+        attacks=[{"spec": attack.spec, "samples": attack.samples} for attack in record.attacks],
     )
 
 
@@ -199,51 +236,56 @@ def _draw(
     """The clean cells and a share of the others, of noises and of adversaries alike."""
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
     generator = np.random.default_rng(seed)
-    chosen = [place for place, (told, _) in enumerate(pairs) if told.attack == CLEAN]
+    chosen = [place for place, (record, _) in enumerate(pairs) if record.attack == CLEAN]
     for one in ("noise", "adversary"):
-        of_kind = [place for place, (told, _) in enumerate(pairs) if kind.get(told.attack) == one]
+        of_kind = [place for place, (record, _) in enumerate(pairs) if kind.get(record.attack) == one]
         count = min(len(of_kind), max(1, round(share * len(of_kind))))
         chosen += generator.permutation(of_kind)[:count].tolist()
     return [pairs[place] for place in sorted(chosen)]
 
 
-def _run(
+def _rerun(
     cells: Sequence[Cell], entry: Entry, model: Model, images: Images, device: str, quiet: bool
-) -> list[list[int]]:
-    """Right answers of every cell, by SNR."""
+) -> list[npt.NDArray[np.bool_]]:
+    """Which images of every cell are right, shape-(K, N) each."""
     dataset = Dataset.of(images.images, images.labels)
     worker = Worker([model.predict], [model.name], dataset, batch_size=entry.batch_size, device=device, bits=entry.bits)
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
-    counts = []
+    hits = []
     with Progress([model.name], cells, quiet=quiet) as progress:
         for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")
-            right = result.columns["prediction"] == result.columns["label"]
-            counts.append(right.reshape(len(cell.snr_db), -1).sum(1).tolist())
-    return counts
+            right = np.asarray(result.columns["prediction"] == result.columns["label"])
+            hits.append(right.reshape(len(cell.snr_db), -1))
+    return hits
 
 
-def _compare(entry: Entry, told: Sequence[CellRecord], counts: Sequence[Sequence[int]]) -> Check:
+def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDArray[np.bool_]]) -> Check:
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
-    faults, differing, bias, predictions = [], 0, 0, 0
-    for record, again in zip(told, counts, strict=True):
+    found, differing, bias, predictions = [], 0, 0, 0
+    for record, rerun in zip(records, hits, strict=True):
         grid = [float("inf")] if record.attack == CLEAN else entry.suite.snr_db
         allowed = max(_FEWEST, _TOLERANCE[kind.get(record.attack, "noise")] * record.images)
         predictions += record.images * len(grid)
-        for snr_db, was, now in zip(grid, record.correct, again, strict=True):
-            differing += abs(was - now)
-            bias += was - now
-            if abs(was - now) > allowed:
-                faults.append(
-                    f"{shown(record.attack)} at {snr_db:g} dB (ruler {record.ruler}, seed {record.seed}): accuracy "
-                    f"{was / record.images:.4f} in the entry, {now / record.images:.4f} when run again on its "
-                    f"{record.images} images"
+        now = rerun.sum(1)
+        if entry.recomputable:
+            others = (unpack_hits(record.right, *rerun.shape) != rerun).sum(1)
+        else:
+            others = np.abs(np.array(record.correct) - now)
+        differing += int(others.sum())
+        bias += int(sum(record.correct) - now.sum())
+        for snr_db, was, is_now, other in zip(grid, record.correct, now, others, strict=True):
+            if other > allowed:
+                found.append(
+                    f"{shown(record.attack)} at {snr_db:g} dB (ruler {shown(record.ruler)}, seed {record.seed}): "
+                    f"accuracy {was / record.images:.4f} in the entry, {is_now / record.images:.4f} in the rerun, "
+                    f"{other} of its {record.images} images differ"
                 )
     if abs(bias) > max(_FEWEST, _BIAS * predictions):
-        faults.append(
-            f"over all cells that were run again the entry counts {bias:+d} right answers in {predictions}: "
+        found.append(
+            f"over all cells that were rerun the entry counts {bias:+d} right predictions in {predictions}: "
             "more than ties explain"
         )
-    return Check(len(told), len(entry.cells), predictions, differing, tuple(faults))
+    return Check(len(records), len(entry.cells), predictions, differing, tuple(found))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import snr
 from .._utils.atomic import write_atomically
 from .._utils.errors import RunFolderError
+from .._utils.files import shown
 from ..results.statistics import WORST
 
 if TYPE_CHECKING:
@@ -17,9 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart without colour vision, and by markers besides.
+# Okabe and Ito's palette, distinct without colour vision, and markers besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with matplotlib's defaults, whatever the user's matplotlibrc, and take names for text, not for formulas."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False
+        yield
 
 
 def plot_curves(
@@ -45,7 +58,7 @@ def plot_curves(
     values : int
         How many pixel values an image has.
     sign_attacks : collection of str
-        Adversaries that have an L-infinity radius too: where one is drawn, it stands on the axis of radii.
+        Adversaries that have an L-infinity radius too: where one is drawn, the axis of radii shows it.
 
     Returns
     -------
@@ -75,7 +88,7 @@ def plot_curves(
                 _curve(axes, part[chosen], place, _label(line, disturbed))
             _dress(axes, norm, values, signs=signs, first_row=first, last_row=last)
             if first:
-                axes.set_title(f"{model} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
+                axes.set_title(f"{shown(model, 60)} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
         row[0].set_ylabel(f"accuracy drop\n({kind})")
         handles, labels = row[0].get_legend_handles_labels()
         row[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
@@ -110,7 +123,7 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     style = ("-", "--", ":")[place // len(COLOURS) % 3]
-    if label == WORST:  # it lies on the strongest adversary, which must stay visible
+    if label == WORST:  # it coincides with the strongest adversary, which must stay visible
         axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
         return
     axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=1.4, ls=style, label=label)
@@ -144,7 +157,7 @@ def _label(line: tuple[str, str], disturbed: pd.DataFrame) -> str:
     attack, ruler = line
     images = disturbed[disturbed.attack == attack].images
     subset = f"\n({images.max()} images)" if images.max() < disturbed.images.max() else ""
-    return attack + (f", {ruler}" if disturbed.ruler.nunique() > 1 else "") + subset
+    return shown(attack, 60) + (f", {ruler}" if disturbed.ruler.nunique() > 1 else "") + subset
 
 
 def _clean(curves: pd.DataFrame, model: str) -> float:

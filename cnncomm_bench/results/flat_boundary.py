@@ -1,4 +1,4 @@
-"""What a run says of noise as the projection of the adversarial direction, beside the yardstick 10 log10(D)."""
+"""White noise projected on the adversarial direction: what a flat decision boundary would predict for it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from .run import Run
 
 
-def sentence(run: Run, model: str) -> str:
-    """How much of white noise lies along the nearest adversarial examples, and what that alone would do.
+_FACTS = ("nearest_found", "white_along", "flat_right")  # by SNR
 
-    Parameters
-    ----------
-    run : Run
-    model : str
+
+def sentence(run: Run, model: str) -> str:
+    """Share of white noise along the nearest adversarial examples, and the threshold that it alone would give.
 
     Returns
     -------
@@ -36,17 +34,16 @@ def sentence(run: Run, model: str) -> str:
     table = run.thresholds
     white = table[(table.model == model) & (table.attack == "gaussian") & (table.ruler == "realised")]
     for attack, facts in run.info.facts.get(model, {}).items():
-        if "white_along" in facts and len(white) and any(facts["nearest_found"].values()):
-            return _told(run, model, attack, facts, white.iloc[0])
+        complete = all(facts.get(name, {}).keys() == facts.get(_FACTS[0], {}).keys() for name in _FACTS)
+        if complete and len(white) and any(facts.get("nearest_found", {}).values()):
+            return _sentence(run, model, attack, facts, white.iloc[0])
     return ""
 
 
-def _told(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, float]], white: pd.Series) -> str:
-    order = sorted(facts["white_along"], key=float)
+def _sentence(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, float]], white: pd.Series) -> str:
+    order = sorted((db for db, share in facts["nearest_found"].items() if share > 0), key=float)
     snr_db = np.array([float(key) for key in order])
-    found, along, flat = (
-        np.array([facts[name][key] for key in order]) for name in ("nearest_found", "white_along", "flat_right")
-    )
+    found, along, flat = (np.array([facts[name][key] for key in order]) for name in _FACTS)
     curves = run.curves[run.curves.model == model]
     images = int(curves[curves.attack == attack].images.max())
     clean = float(curves[curves.attack == CLEAN].accuracy.iloc[0])
@@ -67,7 +64,7 @@ def _told(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, fl
     more = "more" if excess_db > 0 else "less"
     return (
         f"White noise seen along the way to each image's nearest adversarial example ({attack}, {images} images): at "
-        f"{snr_db[near]:g} dB, {abs(excess_db):.1f} dB {more} of its power lies there than the 1/D of isotropic noise. "
+        f"{snr_db[near]:g} dB, {abs(excess_db):.1f} dB {more} of its power is there than the 1/D of isotropic noise. "
         f"Were every boundary a plane across that way, white noise would reach its threshold at {format_db(at, grid)} "
         f"({_ends(first, last, grid)}); it does at {format_db(measured, grid)}: {_verdict(white, first, last)}."
     )

@@ -45,12 +45,14 @@ def quantise(images: Tensor, bits: int | None, bounds: Bounds = (0.0, 1.0), *, w
 def _numbers(images: Tensor, bits: int, bounds: Bounds) -> Tensor:
     """Images in units of a level."""
     low, high = bounds
-    return (images - low) * ((2**bits - 1) / (high - low))
+    numbers: Tensor = (images - low) * ((2**bits - 1) / (high - low))
+    return numbers
 
 
 def _values(numbers: Tensor, bits: int, bounds: Bounds) -> Tensor:
     low, high = bounds
-    return numbers / ((2**bits - 1) / (high - low)) + low
+    values: Tensor = numbers / ((2**bits - 1) / (high - low)) + low
+    return values
 
 
 def rounding_db(norm: float, values: int) -> float:

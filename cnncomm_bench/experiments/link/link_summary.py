@@ -1,4 +1,4 @@
-"""What a simulation of the link found, in text."""
+"""Summarises a simulation of the link as text."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def after(table: pd.DataFrame, folder: Path) -> str:
     order = alpha_order(table)
     if len(order):
         shown = order.drop(columns=["agree", "disagree", "undecided"])
-        lines += ["", "The smaller alpha, the more errors?", tabulate(shown, headers="keys", showindex=False)]
+        lines += ["", "The smaller alpha, the more errors?", tabulate(shown.to_dict("list"), headers="keys")]
     files = ", ".join(f"{folder / name}" for name in ("ber.png", "ber.svg", "ber.csv", "link.json"))
     return "\n".join([*lines, "", f"written: {files}"])
 
@@ -91,4 +91,4 @@ def _thresholds(table: pd.DataFrame) -> str:
     }
     names = pd.MultiIndex.from_tuples(found, names=[*SYSTEM, "ruler", "noise"])
     wide = pd.Series(list(found.values()), index=names).unstack("noise", sort=False).fillna("")
-    return str(tabulate(wide.reset_index(), headers="keys", showindex=False, disable_numparse=True))
+    return str(tabulate(wide.reset_index().to_dict("list"), headers="keys", disable_numparse=True))

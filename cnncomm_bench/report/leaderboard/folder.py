@@ -1,7 +1,7 @@
 """Leaderboards: a folder of entries, and the tables rendered from them.
 
 `<folder>/<dataset>/<model>.json` holds one entry each; `README.md` and `index.html` are rendered from all of them and
-from nothing else, so that anyone can tell whether a table matches its entries.
+from nothing else, so that anyone can check whether a table matches its entries.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..._utils.files import shown
 from ...results import Run
 from . import entry as leaderboard_entry
 from .entry import Entry
+from .faults import faults as faults_of
 from .from_run import entries_of
 from .ranking import Board, boards
 from .tables import Links, html, markdown
@@ -42,7 +43,7 @@ def add(run: str | Path, folder: Path) -> list[Path]:
     Raises
     ------
     BenchError
-        The run cannot be opened or cannot stand in a leaderboard; or the folder cannot be written.
+        The run cannot be opened or cannot be in a leaderboard; or the folder cannot be written.
     """
     written = []
     for entry in entries_of(Run.open(run)):
@@ -80,7 +81,7 @@ def render(folder: Path) -> list[Path]:
 
 
 def check(folder: Path) -> list[str]:
-    """Tell what does not match: tables and their entries, entries and their own cells.
+    """Report what does not match: tables and their entries, entries and their own cells.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def check(folder: Path) -> list[str]:
         No entries, or a corrupt one: where is named.
     """
     found = entries(folder)
-    faults = [f"{shown(path)}: {fault}" for path, entry in found.items() for fault in entry.faults()]
+    faults = [f"{shown(path)}: {fault}" for path, entry in found.items() for fault in faults_of(entry)]
     by_identity: dict[str, Path] = {}
     for path, entry in found.items():
         earlier = by_identity.setdefault(entry.identity, path)
@@ -106,10 +107,10 @@ def check(folder: Path) -> list[str]:
     for name, text in _pages(found, folder).items():
         path = folder / name
         try:
-            stands = path.read_text(encoding="utf-8")
+            present = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            stands = ""
-        if stands != text:
+            present = ""
+        if present != text:
             faults.append(f"{shown(path)} does not match its entries: cnncomm-bench leaderboard render")
     return faults
 

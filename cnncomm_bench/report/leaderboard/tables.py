@@ -23,18 +23,24 @@ from .entry import CurveRecord, Entry, ThresholdRecord
 from .ranking import Board, Standing
 
 _KINDS = {"noise": "noises", "adversary": "adversaries"}
-_DRAWN = 8  # curves a chart can tell apart
+_DRAWN = 8  # curves that a chart can distinguish
 
 INTRODUCTION = (
     "The score is the mean accuracy over the SNR grid of the suite: the height, on average, of the accuracy curve. "
     "Attacks of one family, such as all the alpha-stable noises, are averaged first and count once; noises and "
     "adversaries are ranked apart. A constant classifier scores chance, and whatever is no better than chance on clean "
     "images comes last. Only runs of the same suite on the same images share a table.",
-    "Ties are shown as ties: a place such as 2\N{EN DASH}3 says that the entry cannot be told from a neighbour. The "
-    "per-image predictions are not at hand here, so each entry carries its score in bootstrap samples of the images; "
-    "all entries of a table drew the same samples, and two of them are told apart where the 95 % interval of the "
-    "difference of their scores, sample by sample (a paired bootstrap), excludes zero. Each pair is judged on its own.",
+    "Ties are shown as ties: a place such as 2\N{EN DASH}3 means that the entry does not differ from a neighbour. Each "
+    "entry carries its score in bootstrap samples of the images; all entries of a table drew the same samples, and two "
+    "of them differ where the 95 % interval of the difference of their scores, sample by sample (a paired bootstrap), "
+    "excludes zero. Each pair is judged on its own.",
+    "An entry carries which images were right: verify recomputes every number from that, and reruns a share of it. "
+    "Entries of schema version 1 carry counts alone: their accuracies and scores are recomputed, and they are marked "
+    "\N{DAGGER} because their intervals, places and thresholds are not. Names of models and suites, commands, "
+    "versions, devices and warnings are shown as stated.",
 )
+
+UNVERIFIED = "numbers not recomputed by verify: intervals, places and thresholds"
 
 Links = Mapping[str, str]
 """An entry's identity to its file, relative to the page."""
@@ -68,11 +74,13 @@ def markdown(boards: Sequence[Board], links: Links) -> str:
             parts.append(_plain(about["attacks"][kind]))
             rows = ["| place | model | score | 95 % | clean accuracy |", "|---|---|---:|---|---:|"]
             rows += [
-                f"| {at.place} | [{_plain(at.entry.model.name)}]({quote(links[at.entry.identity])}) "
+                f"| {at.place} | [{_plain(at.entry.model.name)}]({quote(links[at.entry.identity])}){_mark(at.entry)} "
                 f"| {at.score.score:.3f} | {at.score.low:.3f} to {at.score.high:.3f} | {at.entry.clean.accuracy:.3f} |"
                 for at in standings
             ]
             parts.append("\n".join(rows))
+            if any(_mark(at.entry) for at in standings):
+                parts.append(f"\N{DAGGER} {UNVERIFIED}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -111,6 +119,10 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w ,;:.()=\u2013-]|_|\.(?!\d)", lambda found: f"&#{ord(found[0])};", text)
 
 
+def _mark(entry: Entry) -> str:
+    return "" if entry.recomputable else " \N{DAGGER}"
+
+
 def _ranking_name(board: Board, kind: str, ruler: str) -> str:
     several = sum(other == kind for other, _ in board.rankings) > 1
     return f"{_KINDS[kind]} ({shown(ruler)} ruler)" if several else _KINDS[kind]
@@ -119,14 +131,14 @@ def _ranking_name(board: Board, kind: str, ruler: str) -> str:
 def _about(board: Board) -> dict[str, Any]:
     entry = board.entries[0]
     suite, data = entry.suite, entry.data
-    # Titles don't tell boards apart, so entries of one board may differ in them.
+    # Titles don't distinguish boards, so entries of one board may differ in them.
     title = min(shown(other.suite.title) for other in board.entries)
     families: dict[str, dict[str, list[str]]] = {"noise": {}, "adversary": {}}
     for attack in suite.attacks:
         few = f" (on {attack.samples} images)" if attack.samples and attack.samples < data.images else ""
         families[attack.kind].setdefault(attack.family, []).append(shown(attack.spec) + few)
     grid = ", ".join(f"{db:g}" for db in suite.snr_db)
-    rounding = f"; disturbed images rounded to {entry.bits} bits" if entry.bits else ""
+    rounding = f"; perturbed images rounded to {entry.bits} bits" if entry.bits else ""
     return {
         "data": shown(data.name),
         "title": title or "suite without a title",
@@ -152,6 +164,7 @@ def _view(number: int, board: Board, links: Links) -> dict[str, Any]:
                 "file": links[entry.identity],
                 "link": quote(links[entry.identity]),
                 "warned": bool(entry.findings),
+                "unverified": "" if entry.recomputable else UNVERIFIED,
                 "clean": entry.clean,
                 "standings": [
                     _standing(places[key].get(entry.identity), order) for key, order in _orders(board).items()
@@ -203,9 +216,10 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("preparation", f"mean {numbers[0]}; std {numbers[1]}" + (f"; size {model.size}" if model.size else "")),
         ("data", f"SHA-256 {entry.data.sha256}"),
         ("seeds", ", ".join(map(str, entry.seeds))),
-        ("device", shown(entry.device)),
-        *(("warning", shown(finding, 2000)) for finding in entry.findings),
-        ("versions", ", ".join(f"{shown(name)} {shown(number)}" for name, number in entry.versions.items())),
+        ("verify", "recomputes every number" if entry.recomputable else UNVERIFIED),
+        ("device, as stated", shown(entry.device)),
+        *(("warning, as stated", shown(finding, 2000)) for finding in entry.findings),
+        ("versions, as stated", ", ".join(f"{shown(name)} {shown(number)}" for name, number in entry.versions.items())),
     ]
 
 
@@ -240,12 +254,14 @@ def _line(entry: Entry, kind: str, ruler: str, style: int) -> dict[str, Any]:
         family={attack.spec: attack.family for attack in suite.attacks},
         kind={attack.spec: attack.kind for attack in suite.attacks if attack.kind == kind},
     )
-    points = [(_x(row.model, grid), 100 * (1 - row.score)) for row in means.itertuples()]
+    points = [
+        (_x(float(db), grid), 100 * (1 - score)) for db, score in zip(means["model"], means["score"], strict=True)
+    ]
     return {"style": style, "name": shown(entry.model.name), "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points)}
 
 
 def _x(db: float, grid: Sequence[float]) -> float:
-    """Where an SNR lies on a chart that is 200 wide."""
+    """Place of an SNR on a chart that is 200 wide."""
     return 200 * (db - grid[0]) / ((grid[-1] - grid[0]) or 1)
 
 

@@ -1,4 +1,4 @@
-"""The paper's claims as tests of a run: supported, contradicted or undecided."""
+"""The paper's claims, each supported, contradicted or undecided by a run."""
 
 from . import judging
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide

@@ -1,4 +1,4 @@
-"""One judgement for each of the paper's claims: which numbers of a run it rests on, see `claims`."""
+"""A test for each of the paper's claims: the numbers of a run that it rests on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..._utils.errors import BenchError
+from ..._utils.frames import rows
 from ...attacks import StableNoise, parse
 from ..scores import Scores
 from ..statistics.counts import Counts, Curve, Mask
@@ -15,6 +16,7 @@ from ..statistics.decibels import format_gain
 from ..statistics.effects import Effect, effect_of
 from ..statistics.gains import gain, jamming_gain
 from ..statistics.intervals import Floats
+from ..statistics.rows import ThresholdRow
 from ..statistics.thresholds import difference
 from ..statistics.worst import WORST, mean_drop, strongest
 from .claim import STATEMENTS, UNKNOWN, Claim, Interval, decide
@@ -76,7 +78,7 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
 def shape_claims(
     counts: Counts, model: str, shape: str, whole_impulses: Mapping[tuple[str, float], float]
 ) -> list[Claim]:
-    """Judge whether a shape does more damage than points, and tell how it does against salt and pepper."""
+    """Judge whether a shape does more damage than points, and report the effect against salt and pepper too."""
     name = f"shape-{shape}"
     shaped = _shaped(counts, model, shape)
     if shaped is None:
@@ -92,8 +94,8 @@ def shape_claims(
         return [decide(name, model, REALISED, UNKNOWN, "", reason=reason, statement=statement)]
     # Points share everything but the shape with it, so they decide; salt and pepper, the paper's, where there are none.
     effect, reason, _ = next(iter(against.values()))
-    told = "; ".join(text for _, _, text in against.values())
-    return [decide(name, model, REALISED, effect, f"{shaped.attack} {told}", reason=reason, statement=statement)]
+    evidence = "; ".join(text for _, _, text in against.values())
+    return [decide(name, model, REALISED, effect, f"{shaped.attack} {evidence}", reason=reason, statement=statement)]
 
 
 def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_values: int | None) -> list[Claim]:
@@ -106,11 +108,12 @@ def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_valu
     curves = {curve.attack: curve for curve in found if curve is not None}
     drops = {attack: mean_drop(scores.counts, curve) for attack, curve in curves.items()}
     first = strongest(dict(zip(mine["attack"], mine["threshold_db"], strict=True)), drops)
-    told = ", ".join(
-        f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}" for r in mine.itertuples()
+    each = ", ".join(
+        f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}"
+        for r in rows(mine, ThresholdRow)
     )
     images = curves[first].images
-    evidence = f"{first}; jamming gain over gaussian on the same {int(images.sum())} images: {told}"
+    evidence = f"{first}; jamming gain over gaussian on the same {int(images.sum())} images: {each}"
     if pixel_values:
         evidence += (
             f"; 10 log10(D) = {10 * math.log10(pixel_values):.1f} dB for D = {pixel_values} pixel values "
@@ -181,8 +184,8 @@ def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str])
     if not judged:
         return []
     first = strongest(judged, drops)
-    told = ", ".join(f"{attack} {format_gain(*effect.interval) or 'unknown'}" for attack, effect in gained.items())
-    evidence = f"judged under {first}, {int(images_of[first].sum())} images; dB gained at the common level: {told}"
+    each = ", ".join(f"{attack} {format_gain(*effect.interval) or 'unknown'}" for attack, effect in gained.items())
+    evidence = f"judged under {first}, {int(images_of[first].sum())} images; dB gained at the common level: {each}"
     cells = [counts.clean(name) for name in (reference, model)]
     both: Mask = np.asarray(counts.ran[cells].all(0))
     clean = counts.accuracies(both)[:, cells]

@@ -5,6 +5,7 @@ from .decibels import as_numbers, format_db, format_gain, in_column, read_table
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
+from .rows import CurveRow, GainRow, InformationRow, ScoreRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate, isotonic
 from .worst import WORST, mean_drop, strongest
 
@@ -15,7 +16,12 @@ __all__ = [
     "Counts",
     "Crossing",
     "Curve",
+    "CurveRow",
     "Floats",
+    "GainRow",
+    "InformationRow",
+    "ScoreRow",
+    "ThresholdRow",
     "Z",
     "as_numbers",
     "capacity",

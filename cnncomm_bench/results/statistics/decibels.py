@@ -23,7 +23,7 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
     Parameters
     ----------
     value : float
-        -inf or inf where it lies off the grid.
+        -inf or inf where it is off the grid.
     grid : (float, float)
         The first and last SNR.
     digits : int
@@ -47,7 +47,7 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
 
 
 def format_gain(value: float, low: float, high: float, *, digits: int = 1) -> str:
-    """Write a gain in dB; a bound where a threshold lies off the grid.
+    """Write a gain in dB; a bound where a threshold is off the grid.
 
     Parameters
     ----------

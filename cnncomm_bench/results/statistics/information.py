@@ -56,7 +56,7 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     that is higher, H(label) - h(e) - e log2(classes - 1) at the upper end of the error rate e (Fano 1961); and where
     they may be wrong by more than 0.25 bits in the mean, images are too few against the pairs, and the estimate is
     withheld.
-    All lie in [0, log2(classes)].
+    All are in [0, log2(classes)].
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     """
     if len(labels) != len(predictions) or not len(labels):
         raise ValueError(f"{len(labels)} labels and {len(predictions)} predictions: expected as many, at least one")
-    # A model may answer with more classes than the labels have.
+    # A model may predict more classes than the labels have.
     width = max(classes, int(np.max(predictions)) + 1)
     joint = np.asarray(labels, dtype=np.int64) * width + predictions
     pairs, of_pair = np.unique(joint, return_counts=True)
