@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import math
 import re
 import time
 from dataclasses import replace
@@ -25,6 +26,7 @@ from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
 from cnncomm_bench.results import RunConfig, suites
 from cnncomm_bench.results.run import Run
+from cnncomm_bench.results.statistics import InformationRow
 from cnncomm_bench.results.statistics.counts import Counts
 
 HOSTILE = '</script><script>alert("x")</script>|`'
@@ -149,6 +151,27 @@ def test_what_was_run_is_told(made, page):
         assert entry.spec in page
     assert all(claim.verdict in page for claim in run.claims)
     assert json.loads((made[1] / "claims.json").read_text())["claims"] == [c.model_dump() for c in run.claims]
+
+
+def test_the_reader_sees_what_verdicts_and_thresholds_mean(made, page):
+    text = (made[1] / "report.md").read_text(encoding="utf-8")
+    for where in (page, text):
+        assert "lower is better" in where
+        assert "Holm" in where
+        assert "share one draw" in where
+        judged = next(claim for claim in made[0].claims if claim.p is not None)
+        assert f"{judged.p_adjusted:.4f}" in where or "&lt; 0.0001" in where
+    plain = Run(made[0].info, made[0].predictions[made[0].predictions.attack != "cauchy"])
+    suite = plain.info.suite
+    fewer = suite.model_copy(update={"attacks": tuple(e for e in suite.attacks if e.spec != "cauchy")})
+    alone = Run(plain.info.model_copy(update={"suite": fewer}), plain.predictions)
+    assert "share one draw" not in report.environment().get_template("report.md").render(report._context(alone, None))
+
+
+def test_bits_that_are_withheld_are_shown_as_bounds():
+    withheld = InformationRow("m", "gaussian", "realised", 20.0, math.nan, 0.5, 2.25)
+    assert sections._bits(withheld) == "0.50 to 2.25 (bounds)"
+    assert sections._bits(withheld._replace(bits=1.0)) == "1.00"
 
 
 @pytest.mark.parametrize(
