@@ -28,7 +28,7 @@ Parametrisation = Literal["S0", "S1"]
 LARGEST = 1e30
 """Values are cut at this size, far beyond any clipping, so that their squares stay finite in double."""
 
-_HALF_CELL = 2.0**-25  # float32 uniforms lie on multiples of 2^-24: their cells' centres avoid 0 and 1
+_HALF_CELL = 2.0**-25  # float32 uniforms are multiples of 2^-24: their cells' centres avoid 0 and 1
 _SMALLEST_EXPONENTIAL = 2.0**-26
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attacks import AtRadius, Attack, Batch, Noise, Perturbed
+from ..attacks import AtRadius, Attack, Noise, NoiseBatch, Perturbed
 from ..data import Dataset, Indices
 from ..results import Suite
 
@@ -23,10 +23,11 @@ class Clean(Noise):
     """No disturbance: the images as they are, at an SNR of inf."""
 
     family: ClassVar[str] = "clean"
-    spec = "clean"
+    stochastic: ClassVar[bool] = False
+    spec: ClassVar[str] = "clean"
 
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
-        """The images themselves, see `Attack.over`."""
+    def over(self, batch: NoiseBatch, snr_db: Tensor) -> Iterator[Perturbed]:
+        """The images themselves, see `Noise.over`."""
         yield Perturbed(0, batch.images, torch.ones(len(batch.images), dtype=torch.bool))
 
 
@@ -89,12 +90,11 @@ def plan(models: int, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> l
             attack = entry.attack
             subset = dataset.subset(entry.samples or suite.samples)
             known = [ruler for ruler in suite.rulers if ruler in attack.rulers] or ["realised"]
-            random = type(attack).draw is not Attack.draw
             grid = suite.snr_db
             if isinstance(attack, AtRadius):
                 grid = (round(attack.nominal_db(norm, values), 2),)
             for ruler in known:
-                for seed in seeds if random else seeds[:1]:
+                for seed in seeds if attack.stochastic else seeds[:1]:
                     for block in _blocks(subset):
                         cells.append(Cell(model, attack, ruler, seed, block, grid))
     return cells

@@ -56,7 +56,7 @@ def _compute(cells: Sequence[Cell], worker: Worker, store: Store, executor: str,
             else:
                 yield Job(index, cell, target)
 
-    progress = Progress(worker.names, [cells[index] for index in missing], quiet=quiet)
+    progress = Progress(worker.names, [cells[index] for index in missing], store.info.data.classes, quiet=quiet)
     with progress, executors.opened(executor, worker) as compute:
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             for result in compute(jobs(clean), progress.advance):

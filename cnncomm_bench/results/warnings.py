@@ -29,16 +29,13 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame)
     curves : DataFrame
         See `Scores.curves`.
     """
-    rivals = [entry.spec for entry in info.suite.attacks if entry.adversary and not entry.at_radius]
-    at_radius = [entry.spec for entry in info.suite.attacks if entry.at_radius]
-    over_grid = predictions[~predictions["attack"].isin(at_radius)] if at_radius else predictions
     return [
         *_failed(info),
         *info.notes,
         *_near_chance(info, curves),
         *_permuted(info, predictions),
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
-        *gradient_warnings(over_grid, adversaries=rivals),
+        *gradient_warnings(predictions, info.suite.attacks),
         *_unperturbed(info),
         *rounding_warnings(over_grid, bits=info.bits, adversaries=rivals),
         *_left_out(info),

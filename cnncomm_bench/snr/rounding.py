@@ -20,6 +20,7 @@ def quantise(images: Tensor, bits: int | None, bounds: Bounds = (0.0, 1.0), *, w
     bits : int or None
         None leaves the images as they are.
     bounds : (float, float)
+        Values of the lowest and the highest level.
     within : Tensor, shape-(N, ...), optional
         Clean images that rounding must not move the images away from: one that the nearest levels would give more
         noise power gets, in each value that they move outwards, the next level inwards. Where clean images are on
@@ -67,6 +68,7 @@ def rounding_db(norm: float, values: int) -> float:
 
     Returns
     -------
-    float, dB
+    float
+        dB.
     """
     return 10 * math.log10(norm**2 / values * 12 * 255**2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ...snr import generators
 from . import coding, frames, modulation, receiver
-from .channel import Channel
+from .channel import Channel, Received
 from .counting import Counts, Flags, Rule
 from .link_settings import Curve
 
@@ -25,15 +26,14 @@ class Streams:
 
     data: np.random.Generator
     noise: np.random.Generator
-    scrambler: np.random.Generator
 
     @classmethod
     def of(cls, seed: int, frame: int, snr_db: float) -> Streams:
         """Streams that depend on the seed, the frame's length and the SNR."""
         digest = hashlib.blake2b(f"{frame} {snr_db:g}".encode(), digest_size=8).digest()
         key = np.array([int.from_bytes(digest, "little")], dtype=np.uint64)
-        names = ("link data", "link noise", "link scrambler")
-        return cls(*(next(generators(key, seed=seed, family=name)) for name in names))
+        data, noise = (next(generators(key, seed=seed, family=name)) for name in ("link data", "link noise"))
+        return cls(data, noise)
 
 
 class Chain:
@@ -69,30 +69,52 @@ class Chain:
             Which frames passed their check.
         """
         sent = frames.build(count, self.curve.frame, first, streams.data)
-        coded = self._code.encode(torch.from_numpy(sent))
-        flips = self._scrambling(coded, streams)
-        signal = self._modulation.modulate(coded ^ flips)
-        channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
-        received = channel.send(signal, self._modulation.arms, streams.noise)
-        ratios = receiver.demodulate(received, self._modulation, self._metric)[:, : coded.shape[1]]
-        decoded = self._code.decode(ratios * (1 - 2 * flips.float())).numpy()
+        decoded = self.transmit(torch.from_numpy(sent), snr_db, [streams.noise]).numpy()
         return decoded != sent, frames.accepted(decoded)
 
-    def _scrambling(self, coded: Tensor, streams: Streams) -> Tensor:
-        """Bits to flip on the way, known at both ends, shape-(F, n).
+    def signal(self, bits: Tensor) -> Tensor:
+        """Frames of bits, shape-(F, k), to real samples of mean power one, shape-(F, m)."""
+        coded = self._code.encode(bits)
+        return self._modulation.modulate(coded ^ self._flips(coded.shape[1]))
 
-        Amplitudes differ in power where a symbol has several bits of an arm. Frame numbers begin with zeros, which are
-        the inner amplitude: a frame's header would be sent with a fifth of the power that its SNR supposes.
+    def transmit(self, bits: Tensor, snr_db: float, noise: Sequence[np.random.Generator]) -> Tensor:
+        """Send frames over the channel, and decode what arrives.
+
+        Parameters
+        ----------
+        bits : Tensor, shape-(F, k), uint8
+            Zeros and ones.
+        snr_db : float
+        noise : sequence of numpy.random.Generator
+            Streams of the noise: each serves F / len(noise) frames in turn.
+
+        Returns
+        -------
+        Tensor, shape-(F, k), uint8
+        """
+        coded = self._code.encode(bits)
+        flips = self._flips(coded.shape[1])
+        channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
+        parts = torch.split(self._modulation.modulate(coded ^ flips), len(bits) // len(noise))
+        arrived = [channel.send(part, self._modulation.arms, stream) for part, stream in zip(parts, noise, strict=True)]
+        ratios = receiver.demodulate(Received.joined(arrived), self._modulation, self._metric)
+        return self._code.decode(ratios[:, : coded.shape[1]] * (1 - 2 * flips.float()))
+
+    def _flips(self, count: int) -> Tensor:
+        """Scrambling, known at both ends: which bits of a frame are flipped on the way, shape-(n,), uint8.
+
+        In 16-QAM the second bit of an arm chooses between amplitudes of power 1/5 and 9/5. A frame's number begins with
+        zeros: unscrambled, its header would have a fifth of the power that the SNR supposes. Every other such
+        bit is flipped.
         """
         if self._modulation.bits == 1:
-            return torch.zeros_like(coded)
-        return torch.from_numpy(streams.scrambler.integers(0, 2, tuple(coded.shape), dtype=np.uint8))
+            return torch.zeros(count, dtype=torch.uint8)
+        return (torch.arange(count) % 4 == 3).byte()
 
     @property
     def rate(self) -> float:
         """Information bits a real sample."""
-        one = torch.zeros(1, self.curve.frame, dtype=torch.uint8)
-        return self.curve.frame / self._modulation.modulate(self._code.encode(one)).shape[1]
+        return self.curve.frame / self.signal(torch.zeros(1, self.curve.frame, dtype=torch.uint8)).shape[1]
 
     def measure(self, snr_db: float, rule: Rule, seed: int) -> Counts:
         """Send frames until the rule is met."""
