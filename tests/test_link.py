@@ -97,7 +97,7 @@ def test_qpsk_and_16qam_are_their_closed_forms():
 
 
 def test_headers_of_16qam_are_scrambled(monkeypatch):
-    """A frame's number begins with zeros, the inner amplitude: unscrambled, a header is sent with a fifth of the power."""
+    """A frame's number begins with zeros, the inner amplitude: unscrambled, a header has a fifth of the power."""
     sent, send = [], Channel.send
     monkeypatch.setattr(Channel, "send", lambda self, signal, *rest: sent.append(signal) or send(self, signal, *rest))
     counted = measured(40.0, modulation="16qam", frame=64, bits=64 * 200)

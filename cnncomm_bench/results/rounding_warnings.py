@@ -10,22 +10,24 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .suites import Entry
+
 _OFF_DB = 0.1  # of the SNR asked for, from which on rounding is reported
 _BUDGET_DB = 1e-3
 _FEW = 0.01  # share of images below which noise off its SNR is not reported
 
 
-def rounding_warnings(predictions: pd.DataFrame, *, bits: int | None, adversaries: Collection[str]) -> list[str]:
+def rounding_warnings(predictions: pd.DataFrame, attacks: Collection[Entry], *, bits: int | None) -> list[str]:
     """How far rounding moved noise off its SNR, and adversaries over their budget.
 
     Parameters
     ----------
     predictions : DataFrame
         Columns `model`, `attack`, `ruler`, `snr_db`, `realised_snr_db`, `reached`.
+    attacks : collection of Entry
+        Of the run; those at a radius, which has no SNR, are left out.
     bits : int or None
         What images were rounded to; None, and nothing is reported.
-    adversaries : collection of str
-        Which attacks had the SNR as budget; the others but `clean` are noise.
 
     Returns
     -------
@@ -34,11 +36,11 @@ def rounding_warnings(predictions: pd.DataFrame, *, bits: int | None, adversarie
     """
     if bits is None:
         return []
-    rows = predictions[(predictions["attack"] != "clean") & (predictions["ruler"] == "realised")]
+    over_grid = {entry.spec: entry.adversary for entry in attacks if not entry.at_radius}
+    rows = predictions[predictions["attack"].isin(list(over_grid)) & (predictions["ruler"] == "realised")]
     rows = rows.assign(excess=rows["realised_snr_db"] - rows["snr_db"])
-    hostile = rows["attack"].isin(list(adversaries))
-    noise = rows[~hostile & rows["reached"]]
-    return [*_off(noise, bits), *_over_budget(rows[hostile], bits)]
+    hostile = rows["attack"].isin([spec for spec, adversary in over_grid.items() if adversary])
+    return [*_off(rows[~hostile & rows["reached"]], bits), *_over_budget(rows[hostile], bits)]
 
 
 def _off(noise: pd.DataFrame, bits: int) -> Iterator[str]:

@@ -37,7 +37,7 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame)
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
         *gradient_warnings(predictions, info.suite.attacks),
         *_unperturbed(info),
-        *rounding_warnings(over_grid, bits=info.bits, adversaries=rivals),
+        *rounding_warnings(predictions, info.suite.attacks, bits=info.bits),
         *_left_out(info),
         *_unreached(curves),
     ]
