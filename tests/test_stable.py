@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
+from cnncomm_bench.attacks import ImageBatch, parse
 from cnncomm_bench.attacks.stable import AlphaStable, geometric_power, transform
 from cnncomm_bench.snr.streams import digests
 
@@ -96,13 +96,11 @@ def test_geometric_power_is_continuous():
 @pytest.mark.parametrize("spec", ["stable:alpha=1,beta=1", "levy", "stable:alpha=0.95,beta=0.7"])
 def test_skewed_noise_meets_the_geometric_ruler(spec):
     """G^2 = P 10^(-SNR/10) / (2 Cg), whatever the skewness; unclipped."""
-    from cnncomm_bench.attacks.base import Batch
-
     attack, clean = parse(spec), torch.full((8, 3, 100, 100), 0.5)
     clean += torch.rand(clean.shape, generator=torch.Generator().manual_seed(0)) / 10
-    batch = Batch(clean, ruler="geometric", bounds=(-math.inf, math.inf))
-    (disturbed,) = attack.over(batch, torch.tensor([20.0], dtype=torch.float64))
-    logs = (disturbed.images.double() - clean.double()).abs().clamp(min=1e-12).log()
+    batch = ImageBatch(clean, bounds=(-math.inf, math.inf))
+    (perturbed,) = attack.sweep(batch, torch.tensor([20.0], dtype=torch.float64), ruler="geometric")
+    logs = (perturbed.images.double() - clean.double()).abs().clamp(min=1e-12).log()
     power = float(clean.double().square().mean())
     expected = 0.5 * (math.log(power * 10**-2 / 2) - np.euler_gamma)
     assert float(logs.mean()) == pytest.approx(expected, abs=5 * float(logs.std()) / math.sqrt(logs.numel()) + 2e-3)
