@@ -1,13 +1,13 @@
 """Predictions to numbers with intervals: accuracies, thresholds, gains, information."""
 
 from .counts import CLEAN, Counts, Curve
-from .decibels import as_text, format_db, format_gain
+from .decibels import as_numbers, format_db, format_gain, in_column, read_table
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
 from .rows import CurveRow, GainRow, InformationRow, ScoreRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate, isotonic
-from .worst import WORST
+from .worst import WORST, mean_drop, strongest
 
 __all__ = [
     "CLEAN",
@@ -23,7 +23,7 @@ __all__ = [
     "ScoreRow",
     "ThresholdRow",
     "Z",
-    "as_text",
+    "as_numbers",
     "capacity",
     "common_level",
     "crossing",
@@ -32,10 +32,14 @@ __all__ = [
     "estimate",
     "format_db",
     "format_gain",
+    "in_column",
     "isotonic",
+    "mean_drop",
     "paired_difference",
     "quantiles",
+    "read_table",
     "resample",
+    "strongest",
     "threshold",
     "wilson",
 ]

@@ -109,20 +109,41 @@ def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, 
     return images, level, threshold(counts, curve, images, level), threshold(counts, reference, images, level)
 
 
+def jamming_gain(counts: Counts, curve: Curve) -> Crossing | None:
+    """Threshold of a curve above that of white noise, on the curve's images and at its level.
+
+    Parameters
+    ----------
+    counts : Counts
+    curve : Curve
+
+    Returns
+    -------
+    Crossing or None
+        Of arrays of shape-(1 + resamples,); None where white noise did not run on these images.
+    """
+    white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
+    if white is None or not curve.images.any() or not counts.ran[white.cells][:, curve.images].all():
+        return None
+    level = _own_level(counts, curve)
+    return difference(*(threshold(counts, of, curve.images, level) for of in (curve, white)))
+
+
+def _own_level(counts: Counts, curve: Curve) -> Floats:
+    level: Floats = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
+    return level
+
+
 def _threshold(counts: Counts, curve: Curve) -> ThresholdRow:
     name = (curve.model, curve.attack, curve.ruler)
     if not curve.images.any():
         return ThresholdRow(*name, *[math.nan] * 7)
-    level = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
-    own = threshold(counts, curve, curve.images, level)
-    white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
+    level = _own_level(counts, curve)
+    own = estimate(threshold(counts, curve, curve.images, level))
     if curve.attack == GAUSSIAN:
-        against_white = (0.0, 0.0, 0.0)
-    elif white is None or not counts.ran[white.cells][:, curve.images].all():
-        against_white = (math.nan,) * 3
-    else:
-        against_white = estimate(difference(own, threshold(counts, white, curve.images, level)))
-    return ThresholdRow(*name, float(level[0]), *estimate(own), *against_white)
+        return ThresholdRow(*name, float(level[0]), *own, 0.0, 0.0, 0.0)
+    gained = jamming_gain(counts, curve)
+    return ThresholdRow(*name, float(level[0]), *own, *((math.nan,) * 3 if gained is None else estimate(gained)))
 
 
 def _clean_difference(counts: Counts, model: str, reference: str) -> GainRow:
