@@ -14,6 +14,7 @@ import torch
 from cnncomm_bench import cli, evaluate
 from cnncomm_bench._utils.errors import DataError, RunFolderError, UsageError
 from cnncomm_bench.cli.main import cli as commands
+from cnncomm_bench.evaluation import rerun
 from cnncomm_bench.evaluation.rerun import verify
 from cnncomm_bench.report import leaderboard
 from cnncomm_bench.report.leaderboard import entry as leaderboard_entry
@@ -431,6 +432,16 @@ def test_verify_accepts_an_honest_entry(capsys, folder):
     code, out, _ = call(capsys, "verify", folder / "fashion-mnist" / "standard.json", "--share", "1")
     assert code == 0, out
     assert "4 of 4 cells rerun, 0 of" in out
+
+
+def test_nobody_knows_beforehand_which_cells_are_rerun(folder, monkeypatch):
+    """With a known seed a forger leaves the cells that are drawn as they are."""
+    entry = leaderboard_entry.read(folder / "fashion-mnist" / "standard.json")
+    drawn = []
+    monkeypatch.setattr(rerun, "_draw", lambda entry, pairs, share, seed: drawn.append(seed) or pairs[:1])
+    for _ in range(3):
+        verify(entry, quiet=True)
+    assert len(set(drawn)) == 3
 
 
 def test_verify_refuses_another_models_numbers(capsys, folder, tmp_path):

@@ -45,7 +45,7 @@ def leaderboard_render(folder: Path) -> None:
 @leaderboard.command("verify")
 @click.argument("entry", type=PATH)
 @click.option("--share", default=0.1, show_default=True, metavar="X", help="Share of the cells to recompute.")
-@click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Selects the cells.")
+@click.option("--seed", type=SEED, metavar="N", help="Selects the cells. Default: at random.")
 @click.option("--model", metavar="PATH|NAME", help="The entry's model. Not needed for a bundled one.")
 @click.option("--arch", metavar="SPEC", help="Architecture of a state dict, as for a run.")
 @click.option("--data", metavar="PATH|NAME", help="The entry's images. Not needed for bundled ones.")

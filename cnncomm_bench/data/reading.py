@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import uuid
 from pathlib import Path
 
 import numpy as np
 
-from .._utils.errors import DataError
+from .._utils.atomic import write_atomically, write_text
+from .._utils.errors import DataError, RunFolderError
 from .._utils.files import cache_folder, shown
 from ..models import Preprocessing
 from .array_like import Labels, Pixels
@@ -130,12 +131,7 @@ def _load_cache(path: Path) -> tuple[Pixels, list[tuple[int, str]]] | None:
 
 def _save_cache(path: Path, images: Pixels, skipped: list[tuple[int, str]]) -> None:
     """Keep resized images; where the disk is full or read-only, they are resized again next time."""
-    temporary = path.with_name(f"{path.stem}-{uuid.uuid4().hex}.tmp")
-    try:
+    with contextlib.suppress(OSError, RunFolderError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".json").write_text(json.dumps(skipped), "utf-8")
-        with temporary.open("wb") as file:
-            np.save(file, images, allow_pickle=False)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        write_text(path.with_suffix(".json"), json.dumps(skipped))
+        write_atomically(path, lambda temporary: np.save(temporary, images, allow_pickle=False))

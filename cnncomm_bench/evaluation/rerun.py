@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -57,7 +58,7 @@ def verify(
     entry: Entry,
     *,
     share: float = 0.1,
-    seed: int = 0,
+    seed: int | None = None,
     model: str | None = None,
     arch: str | None = None,
     data: str | None = None,
@@ -76,8 +77,8 @@ def verify(
     entry : Entry
     share : float
         In (0, 1].
-    seed : int
-        Which cells are drawn; another seed draws others.
+    seed : int, optional
+        Which cells are drawn. By default at random: whoever knows the cells beforehand can forge the others.
     model, arch, data, classes : str, optional
         As on the command line of a run.
     trust : bool
@@ -99,6 +100,7 @@ def verify(
     """
     if not 0 < share <= 1:
         raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
+    seed = secrets.randbelow(2**32) if seed is None else seed
     own_faults = faults(entry)
     if own_faults:  # an entry that contradicts itself need not be run
         return Check(0, len(entry.cells), 0, 0, tuple(own_faults))
