@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from cnncomm_bench import cli
 from cnncomm_bench._utils.errors import RunFolderError, UsageError
-from cnncomm_bench.attacks import Batch, StableNoise
+from cnncomm_bench.attacks import ImageBatch, StableNoise
 from cnncomm_bench.experiments.link.channel_noise import Stable
 from cnncomm_bench.experiments.link.counting import exact
 from cnncomm_bench.experiments.transmission.alpha_agreement import agreements, pairwise_tau
@@ -115,7 +115,7 @@ def test_amplitudes_are_the_images_noise(pictures, alpha, ruler):
     """The link's channel on amplitudes, and the attack on pixels, are one noise: to the bit of its draws."""
     pixels = (pictures * 255).round().to(torch.uint8)
     grid = torch.tensor([12.0], dtype=torch.float64)
-    (attacked,) = StableNoise(alpha=alpha).over(Batch(pictures, ruler=ruler, seed=3), grid)
+    (attacked,) = StableNoise(alpha=alpha).sweep(ImageBatch(pictures, seed=3), grid, ruler=ruler)
     arrived = Analog(Stable(alpha), ruler).send(pixels, 12.0, seed=3)
     assert torch.allclose(arrived.images, attacked.images, atol=2e-5)
     assert not torch.allclose(arrived.images, pictures, atol=0.01)

@@ -25,7 +25,7 @@ from ..data import ArrayLike, chunks
 from ..evaluation import evaluate, prepare
 from ..report import plots
 from ..results import RunConfig
-from ..results.statistics import capacity, format_db
+from ..results.statistics import capacity, format_db, in_column
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ def as_text(table: pd.DataFrame) -> str:
     shown = table.assign(
         clean_accuracy=table.clean_accuracy.map("{:.3f}".format),
         threshold_lower_is_better=[
-            f"{format_db(row.threshold_db, grid)} [{format_db(row.low, grid)}, {format_db(row.high, grid)}]"
+            f"{in_column(format_db(row.threshold_db, grid))} [{format_db(row.low, grid)}, {format_db(row.high, grid)}]"
             for row in rows_of(table, _Threshold)
         ],
         capacity_bits=table.capacity_bits.map("{:.0f}".format),
