@@ -26,8 +26,8 @@ from torch import Tensor
 from .._utils.errors import UsageError
 from .adapters.art_attacks import Array, Range, treatment, wrap
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
-from .impulse import Shape
+from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
+from .footprint import Shape
 
 
 class _RandomNoise(OwnNoise, EvasionAttack):  # type: ignore[misc]
@@ -157,6 +157,41 @@ class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
         super().__init__(estimator, summary_writer, shape=shape, size=size, snr_db=snr_db, seed=seed, fresh=fresh)
 
 
+class EnlargedStableNoise(OwnEnlarged, _RandomNoise):
+    """Alpha-stable noise whose points are enlarged to a shape at a fixed SNR (Fig. 4 of Ge et al.).
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    shape : {"square", "triangle", "rhombus", "point"}
+    size : int, optional
+        In pixels; max(3, round(0.04 min(height, width))) by default.
+    alpha, beta : float
+        Of the law; 0.9 is the paper's salt and pepper.
+    snr_db, seed, fresh, summary_writer
+        See `AlphaStableNoise`.
+    """
+
+    attack_params: ClassVar[list[str]] = [*_RandomNoise.attack_params, "shape", "size", "alpha", "beta"]
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        shape: Shape = "square",
+        size: int | None = None,
+        alpha: float = 0.9,
+        beta: float = 0.0,
+        snr_db: float = 20.0,
+        seed: int = 0,
+        fresh: bool = False,
+        summary_writer: Any = False,
+    ) -> None:
+        law = {"alpha": alpha, "beta": beta}
+        super().__init__(
+            estimator, summary_writer, shape=shape, size=size, **law, snr_db=snr_db, seed=seed, fresh=fresh
+        )
+
+
 class FixedSNR(EvasionAttack):  # type: ignore[misc]
     """An evasion attack of ART with an SNR as budget instead of its own size.
 
@@ -232,11 +267,11 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make our attacks `art.attacks.evasion.AlphaStableNoise`, `.ShapedImpulseNoise` and `.FixedSNR`.
+    """Make our three noises and `FixedSNR` attacks of `art.attacks.evasion`.
 
     Raises
     ------
     UsageError
         ART has something else of that name.
     """
-    place(art.attacks.evasion, (AlphaStableNoise, ShapedImpulseNoise, FixedSNR))
+    place(art.attacks.evasion, (AlphaStableNoise, ShapedImpulseNoise, EnlargedStableNoise, FixedSNR))

@@ -24,9 +24,9 @@ from torch import Tensor
 from .._utils.errors import UsageError
 from .adapters.budget import at_budget, check_parameters, noisy, place, unperturbed
 from .adapters.foolbox_attacks import Range, T, subset, treatment, wrap
-from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
+from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
 from .adapters.relative_l2 import RelativeL2, _snr_db
-from .impulse import Shape
+from .footprint import Shape
 
 
 class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
@@ -115,6 +115,34 @@ class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
 
     def __init__(self, *, shape: Shape = "square", size: int | None = None, seed: int = 0, fresh: bool = False) -> None:
         self.shape, self.size = shape, size
+        super().__init__(seed, fresh)
+
+
+class EnlargedStableNoise(OwnEnlarged, _RandomNoise):
+    """Alpha-stable noise whose points are enlarged to a shape; epsilon is 10^(-SNR/20) (Fig. 4 of Ge et al.).
+
+    Parameters
+    ----------
+    shape : {"square", "triangle", "rhombus", "point"}
+    size : int, optional
+        In pixels; max(3, round(0.04 min(height, width))) by default.
+    alpha, beta : float
+        Of the law; 0.9 is the paper's salt and pepper.
+    seed, fresh
+        See `AlphaStableNoise`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: Shape = "square",
+        size: int | None = None,
+        alpha: float = 0.9,
+        beta: float = 0.0,
+        seed: int = 0,
+        fresh: bool = False,
+    ) -> None:
+        self.shape, self.size, self.alpha, self.beta = shape, size, alpha, beta
         super().__init__(seed, fresh)
 
 
@@ -226,11 +254,11 @@ class MinimumAtSNR(MinimizationAttack):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make our attacks `foolbox.attacks.AlphaStableNoise`, `.ShapedImpulseNoise` and `.FixedSNR`.
+    """Make our three noises and `FixedSNR` attacks of `foolbox.attacks`.
 
     Raises
     ------
     UsageError
         Foolbox has something else of that name.
     """
-    place(foolbox.attacks, (AlphaStableNoise, ShapedImpulseNoise, FixedSNR))
+    place(foolbox.attacks, (AlphaStableNoise, ShapedImpulseNoise, EnlargedStableNoise, FixedSNR))

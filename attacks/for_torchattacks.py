@@ -16,9 +16,9 @@ from torchattacks.attack import Attack
 
 from .._utils.errors import UsageError
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
+from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
 from .adapters.torchattacks_attacks import treatment, wrap
-from .impulse import Shape
+from .footprint import Shape
 
 
 class _RandomNoise(OwnNoise, Attack):  # type: ignore[misc]
@@ -118,6 +118,37 @@ class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
         check_parameters(snr_db, self.ruler, seed, fresh, self._noise().rulers)
 
 
+class EnlargedStableNoise(OwnEnlarged, _RandomNoise):
+    """Alpha-stable noise whose points are enlarged to a shape at a fixed SNR (Fig. 4 of Ge et al.).
+
+    Parameters
+    ----------
+    model : nn.Module
+    shape : {"square", "triangle", "rhombus", "point"}
+    size : int, optional
+        In pixels; max(3, round(0.04 min(height, width))) by default.
+    alpha, beta : float
+        Of the law; 0.9 is the paper's salt and pepper.
+    snr_db, seed, fresh
+        See `AlphaStableNoise`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        shape: Shape = "square",
+        size: int | None = None,
+        alpha: float = 0.9,
+        beta: float = 0.0,
+        snr_db: float = 20.0,
+        seed: int = 0,
+        fresh: bool = False,
+    ) -> None:
+        super().__init__("EnlargedStableNoise", model, snr_db, seed, fresh)
+        self.shape, self.size, self.alpha, self.beta = shape, size, alpha, beta
+        check_parameters(snr_db, self.ruler, seed, fresh, self._noise().rulers)
+
+
 class FixedSNR(Attack):  # type: ignore[misc]
     """An attack of torchattacks with an SNR as budget instead of its own size.
 
@@ -186,11 +217,11 @@ class FixedSNR(Attack):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make our attacks `torchattacks.AlphaStableNoise`, `torchattacks.ShapedImpulseNoise`, `torchattacks.FixedSNR`.
+    """Make our three noises and `FixedSNR` attacks of `torchattacks`.
 
     Raises
     ------
     UsageError
         torchattacks has something else of that name.
     """
-    place(torchattacks, (AlphaStableNoise, ShapedImpulseNoise, FixedSNR))
+    place(torchattacks, (AlphaStableNoise, ShapedImpulseNoise, EnlargedStableNoise, FixedSNR))

@@ -1,4 +1,4 @@
-"""Shaped impulses: salt and pepper enlarged to squares, triangles and rhombi (Fig. 4 of Ge et al.).
+"""Shaped impulses: saturated points, squares, triangles and rhombi at random places.
 
 Impulses arrive one after another at random centres, each driving all channels of its footprint to the largest
 or the smallest value. Every pixel of the image is the centre of one arrival, in random order, so the image is
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,46 +22,7 @@ from .._utils.errors import UsageError
 from ..snr import Digests, generators
 from .base import Noise
 from .batch import NoiseBatch, Perturbed
-
-Shape = Literal["point", "square", "triangle", "rhombus"]
-SHAPES: tuple[str, ...] = ("point", "square", "triangle", "rhombus")
-
-
-def footprint(shape: str, size: int) -> list[tuple[int, int, int]]:
-    """Rows of a footprint around its centre.
-
-    Parameters
-    ----------
-    shape : {"point", "square", "triangle", "rhombus"}
-        square: size x size; triangle: `size` rows that widen downwards, size^2 pixels; rhombus: about size^2.
-    size : int
-        In pixels.
-
-    Returns
-    -------
-    list of (int, int, int)
-        Row, first column and last column, all relative to the centre and inclusive.
-
-    Examples
-    --------
-    >>> footprint("triangle", 2)
-    [(-1, 0, 0), (0, -1, 1)]
-    """
-    if shape == "point":
-        return [(0, 0, 0)]
-    if shape == "square":
-        first = -((size - 1) // 2)
-        return [(row, first, first + size - 1) for row in range(first, first + size)]
-    if shape == "triangle":
-        first = -(size // 2)
-        return [(first + row, -row, row) for row in range(size)]
-    half = max(1, round(size / 2**0.5 - 0.5))  # 2 half (half + 1) + 1 pixels, the closest to size^2
-    return [(row, abs(row) - half, half - abs(row)) for row in range(-half, half + 1)]
-
-
-def default_size(height: int, width: int) -> int:
-    """Size in pixels for an image: max(3, round(0.04 min(height, width)))."""
-    return max(3, round(0.04 * min(height, width)))
+from .footprint import Shape, default_size, footprint, largest_covering
 
 
 @dataclass(frozen=True)
@@ -100,7 +61,8 @@ class ImpulseNoise(Noise):
             rank = generator.permutation(height * width)
             arrivals[row] = (2 * rank + generator.integers(0, 2, height * width)).reshape(1, height, width)
         size = self.size or default_size(height, width)
-        return _first_arrival(torch.from_numpy(arrivals), footprint(self.shape, size)).to(torch.int64)
+        first = -largest_covering(-torch.from_numpy(arrivals), footprint(self.shape, size))
+        return first.to(torch.int64)
 
     def over(self, batch: NoiseBatch, snr_db: Tensor) -> Iterator[Perturbed]:
         """Disturb a batch at every SNR of a grid, see `Noise.over`."""
@@ -128,17 +90,3 @@ class ImpulseNoise(Noise):
             weight = (rank < last) + part * (rank == last)
             whole = F.pad(whole_at, (1, 0)).gather(1, last.reshape(-1, 1)).flatten()
             yield Perturbed(step, clean + weight * noise, reached, facts={"impulses": whole})
-
-
-def _first_arrival(arrivals: Tensor, rows: list[tuple[int, int, int]]) -> Tensor:
-    """Smallest arrival over the centres whose footprint covers each pixel, shape-(N, 1, H, W)."""
-    reach = max(max(abs(row), abs(first), abs(last)) for row, first, last in rows)
-    height, width = arrivals.shape[2:]
-    padded = F.pad(-arrivals, (reach, reach, reach, reach), value=-torch.inf)
-    best = torch.full_like(arrivals, -torch.inf)
-    for row, first, last in rows:
-        # A centre covers the pixel `row` below and `first`..`last` right of it: look the other way.
-        top, left = reach - row, reach - last
-        strip = padded[:, :, top : top + height, left : left + width + last - first]
-        best = torch.maximum(best, F.max_pool2d(strip, (1, last - first + 1), stride=1))
-    return -best

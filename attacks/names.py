@@ -13,6 +13,7 @@ GROUP = "cnncomm_bench.attacks"
 OWN = {
     "stable": "stable:StableNoise",
     "impulse": "impulse:ImpulseNoise",
+    "enlarged": "enlarged:EnlargedStableNoise",
     "tone": "tone:ToneNoise",
     "band": "tone:BandNoise",
     "fgsm": "gradient:FastGradientSign",
@@ -31,6 +32,9 @@ ALIASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cauchy": ("stable", {"alpha": 1.0}),
     "levy": ("stable", {"alpha": 0.5, "beta": 1.0}),
     "salt-pepper": ("stable", {"alpha": 0.9}),
+    "enlarged-square": ("enlarged", {"shape": "square"}),
+    "enlarged-triangle": ("enlarged", {"shape": "triangle"}),
+    "enlarged-rhombus": ("enlarged", {"shape": "rhombus"}),
     "impulse-point": ("impulse", {"shape": "point"}),
     "impulse-square": ("impulse", {"shape": "square"}),
     "impulse-triangle": ("impulse", {"shape": "triangle"}),
@@ -38,7 +42,13 @@ ALIASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Alias to a name of `OWN` and the parameters that it fixes."""
 
-ALWAYS_SHOWN = {"stable": ("alpha",), "impulse": ("shape",), "tone": ("u", "v"), "band": ("low", "high")}
+ALWAYS_SHOWN = {
+    "stable": ("alpha",),
+    "impulse": ("shape",),
+    "enlarged": ("shape",),
+    "tone": ("u", "v"),
+    "band": ("low", "high"),
+}
 """Parameters shown even at their default: "stable" alone does not say how heavy its tails are."""
 
 LIBRARIES = ("torchattacks", "art", "foolbox")

@@ -5,7 +5,7 @@ from cnncomm_bench import snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import NoiseBatch
-from cnncomm_bench.attacks.impulse import SHAPES, default_size, footprint
+from cnncomm_bench.attacks.footprint import SHAPES, default_size, footprint
 
 GRID = torch.arange(0, 45, 5.0)
 

@@ -7,7 +7,9 @@ from typing import get_args
 
 from ..._utils.errors import UsageError
 from ..base import Noise
-from ..impulse import ImpulseNoise, Shape
+from ..enlarged import EnlargedStableNoise
+from ..footprint import Shape
+from ..impulse import ImpulseNoise
 from ..stable import StableNoise
 
 
@@ -49,6 +51,23 @@ class OwnImpulse(OwnNoise):
     size: int | None
 
     def _noise(self) -> Noise:
-        if self.shape not in get_args(Shape):
-            raise UsageError(f"shape={self.shape!r}: expected one of {', '.join(get_args(Shape))}")
+        _check_shape(self.shape)
         return ImpulseNoise(shape=self.shape, size=self.size)
+
+
+class OwnEnlarged(OwnNoise):
+    """Alpha-stable noise enlarged to a shape, by `shape`, `size`, `alpha` and `beta`."""
+
+    shape: Shape
+    size: int | None
+    alpha: float
+    beta: float
+
+    def _noise(self) -> Noise:
+        _check_shape(self.shape)
+        return EnlargedStableNoise(shape=self.shape, size=self.size, alpha=self.alpha, beta=self.beta)
+
+
+def _check_shape(shape: str) -> None:
+    if shape not in get_args(Shape):
+        raise UsageError(f"shape={shape!r}: expected one of {', '.join(get_args(Shape))}")
