@@ -1,11 +1,16 @@
 """The command line, as it is typed: results, and one line for every mistake."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from cnncomm_bench import Run, bundled, cli
+from cnncomm_bench import Run, bundled, cli, evaluate
+from cnncomm_bench.data import open_images
+from cnncomm_bench.evaluation import prepare
+from cnncomm_bench.results import RunConfig
 
 SMALL = ["--model", "bundled:standard", "--samples", "40", "--snr", "0,20,40"]
 
@@ -59,10 +64,10 @@ def test_two_models_are_compared(capsys):
     assert "robustness gain" in out
 
 
-def test_the_same_command_goes_on_in_the_same_folder(capsys):
+def test_the_same_command_resumes_the_same_folder(capsys):
     for _ in range(2):
         assert call(capsys, *SMALL, "--attack", "gaussian")[0] == 0
-    (folder,) = __import__("pathlib").Path("runs").iterdir()
+    (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("standard-fashion-mnist-")
 
 
@@ -118,11 +123,19 @@ def test_attacks_are_listed(capsys):
         (2, ["--ruler", "loudness"], "there are: dispersion, geometric, realised"),
         (2, ["--suite", "figure5"], "did you mean 'figure"),
         (2, ["--model", "bundled:standrad"], "did you mean 'standard'"),
-        (2, ["--device", "abacus"], "--device cpu"),
-        (2, ["--batch-size", "many"], "expected a number, or auto"),
+        (2, ["--device", "abacus"], "abacus"),
+        (
+            2,
+            ["--batch-size", "many"],
+            "batch_size 'many': expected a number of images, at least 1, or auto (--batch-size)",
+        ),
         (2, ["--batch-size", "0"], "at least 1"),
         (2, ["--samples", "0"], "--samples"),
-        (2, ["--samples", "ten"], "--samples"),
+        (2, ["--samples", "ten"], "samples 'ten': expected a number of images, 1 or more (--samples)"),
+        (2, ["--seed", "-1"], "(--seed)"),
+        (2, ["--bits", "17"], "(--bits)"),
+        (2, ["--executor", "seriel"], "did you mean 'serial'"),
+        (2, ["--config", "nowhere.toml"], "nowhere.toml is no file: expected a TOML file of settings (--config)"),
         (2, ["--colour", "red"], "--colour"),
         (2, ["scroe"], "scroe"),
         (2, ["--model", "nowhere.pt"], "nowhere.pt"),
@@ -225,4 +238,77 @@ def test_radii_of_the_literature(capsys):
 @pytest.mark.parametrize("command", [[*SMALL], ["link", "--code", "none", "--snr", "0"], ["special"], ["bandwidth"]])
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(capsys, tmp_path, command):
     (tmp_path / "file").write_text("no folder")
-    assert "name another with --out" in refused(capsys, 1, *command, "--out", "file/run")
+    assert "--out" in refused(capsys, 1, *command, "--out", "file/run")
+
+
+class TestConfig:
+    """Settings from a TOML file, of which options of the command line take the place."""
+
+    def write(self, text):
+        Path("settings.toml").write_text(text)
+
+    def test_the_example_of_the_readme_runs(self, capsys):
+        readme = (Path(__file__).parents[1] / "README.md").read_text()
+        (example,) = [part.split("```")[0] for part in readme.split("```toml\n")[1:]]
+        self.write(example)
+        code, _, err = call(capsys, "--config", "settings.toml", "--samples", "40", "--out", "run")
+        assert code == 0, err
+        config = Run.open("run").info.config
+        assert (config.models, config.samples) == (("bundled:standard", "bundled:adversarial"), 40)
+        assert set(Run.open("run").curves.attack) >= {"clean", "gaussian", "cauchy"}
+
+    def test_file_and_options_give_the_same_run(self, capsys):
+        self.write('models = ["bundled:standard"]\nsamples = 40\nsnr = [0, 20, 40]\nattacks = ["gaussian"]\nbits = 4\n')
+        assert call(capsys, "--config", "settings.toml", "--bits", "8", "--out", "file")[0] == 0
+        assert call(capsys, *SMALL, "--attack", "gaussian", "--bits", "8", "--out", "options")[0] == 0
+        file, options = (Run.open(name) for name in ("file", "options"))
+        assert file.info.config == options.info.config
+        assert file.info.bits == 8
+        assert file.predictions.equals(options.predictions)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('atacks = ["gaussian"]', "no setting is called 'atacks'; did you mean 'attacks'?"),
+            ('model = "a.pt"', "did you mean 'models'?"),
+            ("samples = 0", "samples 0: expected a number of images, 1 or more (--samples)"),
+            ("samples = true", "samples True: expected"),
+            ('models = "a.pt"', "models 'a.pt': expected a list of checkpoints or names"),
+            ("snr = [30, 20]", "rising order"),
+            ("seeds = [9223372036854775808]", "seeds 9223372036854775808: expected"),
+            ("samples =", "settings.toml is no TOML"),
+            ("a = " + "[" * 5000, "settings.toml is no TOML"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, capsys, text, message):
+        self.write(text)
+        assert message in refused(capsys, 2, "--config", "settings.toml")
+
+    def test_a_folder_is_no_file(self, capsys, tmp_path):
+        assert "is no file" in refused(capsys, 2, "--config", tmp_path)
+
+
+def test_evaluate_and_the_command_line_agree_on_images(capsys):
+    """Runs on the same images are compared, however the images were opened; models under one name are not."""
+    command = ["--model", "bundled:standard", "--data", "bundled:fashion-mnist", *SMALL[2:], "--attack", "gaussian"]
+    assert call(capsys, *command, "--out", "typed")[0] == 0
+    data = open_images("bundled:fashion-mnist", samples=40)
+    for name, folder in (("mine", "mine"), ("bundled:standard", "alike")):
+        arguments = {"attacks": ["gaussian"], "snr_db": "0:40:20", "name": name, "out": folder}
+        called = evaluate(bundled.load("standard"), data.images, data.labels, **arguments)
+    assert called.predictions.equals(Run.open("typed").predictions)  # those of the model named alike
+    code, _, err = call(capsys, "compare", "typed", "mine", "--out", "joint")
+    assert code == 0, err
+    joint = Run.open("joint")
+    assert set(joint.curves.model) == {"bundled:standard", "mine"}
+    assert joint.info.config is None
+    assert "more than one" in refused(capsys, 2, "compare", "typed", "alike")
+
+
+def test_the_configuration_is_stored(capsys):
+    assert call(capsys, *SMALL, "--attack", "gaussian", "--mean", "0.1", "--seed", "3", "--out", "run")[0] == 0
+    config = Run.open("run").info.config
+    assert config == RunConfig.of(
+        models=["bundled:standard"], samples=40, snr="0,20,40", attacks=["gaussian"], mean="0.1", seeds=[3]
+    )
+    assert prepare(config).info.identity() == Run.open("run").info.identity()

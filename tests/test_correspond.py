@@ -39,7 +39,7 @@ def test_the_overlay_finds_shift_and_stretch(shift, stretch):
     assert found.permuted_best > 3 * found.residual
 
 
-def test_reversed_members_are_told():
+def test_reversed_members_are_found():
     """Each member alone would fit with a map of its own: with one map for all, the reversed pairing fits better."""
     middles = [12.0, 16.0, 21.0, 30.0]
     found = overlay(family(middles), DB, family(middles[::-1]), DB)
@@ -52,9 +52,9 @@ def test_families_of_equal_members_have_no_order():
     found = overlay(same, DB, same, DB)
     assert found.rank == found.pairings  # no pairing is better than another
     values = np.column_stack([same[:, 3], same[:, 3] - 0.01, same[:, 3] + 0.01])
-    told = order(values, values)
-    assert np.isnan(told.tau)
-    assert (told.concordant, told.discordant, told.undecided) == (0, 0, 6)
+    found = order(values, values)
+    assert np.isnan(found.tau)
+    assert (found.concordant, found.discordant, found.undecided) == (0, 0, 6)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +99,13 @@ def test_more_links_fill_the_table_of_modules(folders, tmp_path):
     )
     assert plain.likenesses == more.likenesses
     absent = [row.module for row in plain.modules if row.found == "not in these runs"]
-    told = {row.module: row.found for row in more.modules}
+    found = {row.module: row.found for row in more.modules}
     assert len(absent) == 3
-    assert "tone 0.2" in told["channel: a jammer on the carrier or beside it"]
-    assert "1: " in told["channel: bursts, against an interleaver"]
+    assert "tone 0.2" in found["channel: a jammer on the carrier or beside it"]
+    assert "1: " in found["channel: bursts, against an interleaver"]
 
 
-def test_too_little_in_common_is_told(folders, tmp_path, capsys):
+def test_too_little_in_common_is_refused(folders, tmp_path, capsys):
     table = pd.read_csv(folders / "link" / "ber.csv")
     from cnncomm_bench import Run
 
@@ -126,7 +126,7 @@ def test_the_special_cnn_learns_and_noise_undoes_it():
     assert near["fer_high"] < far["fer_low"]
 
 
-def test_the_special_cnn_is_the_same_again():
+def test_the_special_cnn_repeats():
     found = [
         SpecialCnn(Stable(1.0), "dispersion", steps=3, batch=16, seed=seed, quiet=True).measure(
             5.0, Rule(50, 800), 0, 64
@@ -143,7 +143,7 @@ def test_the_special_cnn_beside_the_link(tmp_path):
         "bpsk, conv, cauchy receiver, 512 bits",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {"special.csv", "special.png", "special.svg"}
-    with pytest.raises(UsageError, match="--ruler dispersion"):
+    with pytest.raises(UsageError, match="pass dispersion or geometric"):
         compare([2.0], [5.0], "realised", out=tmp_path)
     with pytest.raises(UsageError, match="at least 1"):
         compare([2.0], [5.0], out=tmp_path, steps=0)

@@ -141,9 +141,73 @@ def test_tables(folder, pixels, ending, named):
         with table.open("w", newline="") as file:
             writer = csv.writer(file, delimiter="\t" if ending == "tsv" else ",")
             writer.writerows([("Filename", "Label"), *zip(paths, labels, strict=True)])
-    found = open_images(table)
+    (folder / "classes.txt").write_text("\n".join(NAMES))
+    if named:
+        with pytest.raises(DataError, match=r"names as labels \(ash, birch, cedar\).* pass a class map"):
+            open_images(table)
+    found = open_images(table, classes=folder / "classes.txt" if named else None)
     same(found, pixels)
     assert found.class_names == (NAMES if named else ("0", "1", "2"))
+
+
+LABEL_COLUMNS = [
+    ([f"{label}.0" for label in range(12)], list(range(12))),
+    ([f"{label}." for label in range(12)], list(range(12))),
+    ([f"{label:02d}" for label in range(12)], list(range(12))),
+    ([str(label) for label in range(-1, 11)], "the label -1 is no class"),
+    ([str(label / 2) for label in range(12)], "the label 0.5 is no class"),
+    (["nan", *map(str, range(11))], "the label nan is no class"),
+    (["1e1", *map(str, range(11))], "the label 1e1 is no class"),
+    (["1000001", *map(str, range(11))], "the label 1000001 is no class"),
+    (["ash", *map(str, range(11))], r"mixes numbers and names as labels \(row 1: ash\)"),
+    ([f"class {label}" for label in range(12)], "pass a class map"),
+    (["²", *map(str, range(11))], "mixes numbers and names"),
+]
+
+
+@pytest.mark.parametrize(("written", "labels"), LABEL_COLUMNS)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_label_columns_are_not_sorted_as_text(folder, written, labels, ending):
+    table = write_labels(folder, written, ending)
+    if isinstance(labels, str):
+        with pytest.raises(DataError, match=labels):
+            open_images(table)
+    else:
+        assert open_images(table).labels.tolist() == labels
+
+
+def test_label_columns_of_parquet_numbers(folder):
+    assert open_images(write_labels(folder, np.arange(12.0), "parquet")).labels.tolist() == list(range(12))
+    assert open_images(write_labels(folder, np.arange(12, dtype=np.uint8), "parquet")).labels.max() == 11
+    for cells in (np.arange(-1, 11), np.arange(12) / 2, np.full(12, np.nan)):
+        with pytest.raises(DataError, match="is no class from 0 to"):
+            open_images(write_labels(folder, cells, "parquet"))
+
+
+def write_labels(folder: Path, labels, ending: str) -> Path:
+    """Write a table of the folder's images and these labels."""
+    import pyarrow
+    from pyarrow import parquet
+
+    paths = [str(p.relative_to(folder)) for p in sorted(folder.glob("*/*.png"))]
+    table = folder / f"list.{ending}"
+    if ending == "csv":
+        table.write_text("path,label\n" + "".join(f"{p},{label}\n" for p, label in zip(paths, labels, strict=True)))
+    else:
+        parquet.write_table(pyarrow.table({"path": paths, "label": labels}), table)
+    return table
+
+
+def test_a_class_map_of_names_for_folders_of_numbers(tmp_path, pixels):
+    for index in range(12):
+        (tmp_path / "d" / str(index)).mkdir(parents=True)
+        Image.fromarray(pixels[index]).save(tmp_path / "d" / str(index) / "a.png")
+    names = [f"tree {index}" for index in range(12)]
+    (tmp_path / "c.txt").write_text("\n".join(names))
+    assert open_images(tmp_path / "d").class_names[2] == "10"  # in alphabetical order, as ImageFolder has them
+    found = open_images(tmp_path / "d", classes=tmp_path / "c.txt")
+    assert found.class_names == tuple(names)
+    assert found.labels.tolist() == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_csv_without_a_header(folder, pixels):
@@ -151,7 +215,8 @@ def test_csv_without_a_header(folder, pixels):
     (folder / "list.csv").write_text("".join(f"{p.name},{p.parent.name}\n" for p in paths))
     for path in paths:
         path.rename(folder / path.name)
-    same(open_images(folder / "list.csv"), pixels)
+    (folder / "classes.txt").write_text("\n".join(NAMES))
+    same(open_images(folder / "list.csv", classes=folder / "classes.txt"), pixels)
 
 
 def test_parquet_of_the_hugging_face_hub(tmp_path, pixels):
@@ -204,6 +269,25 @@ def test_bundled_by_name():
         open_images("bundled:fashion")
 
 
+def test_links_that_count_an_image_twice(folder):
+    (folder / "birch" / "00.png").symlink_to(folder / "ash" / "00.png")
+    with pytest.raises(DataError, match=r"counts an image twice: birch/00.png and ash/00.png are one file"):
+        open_images(folder)
+    (folder / "birch" / "00.png").unlink()
+    (folder / "dogwood").symlink_to(folder / "ash")
+    with pytest.raises(DataError, match=r"counts an image twice: dogwood/00.png and ash/00.png"):
+        open_images(folder)
+    (folder / "list.csv").write_text("path,label\nash/00.png,0\nbirch/04.png,1\nbirch/../ash/00.png,1\n")
+    with pytest.raises(DataError, match=r"counts an image twice: 00.png of row 3 and 00.png of row 1"):
+        open_images(folder / "list.csv")
+
+
+def test_images_of_a_nested_class_keep_their_order(folder, pixels):
+    (folder / "ash" / "01").mkdir()
+    (folder / "ash" / "01.png").rename(folder / "ash" / "01" / "x.png")
+    same(open_images(folder), pixels)
+
+
 # What a model takes --------------------------------------------------------------------------------------------
 
 
@@ -217,12 +301,12 @@ def test_default_data(channels, classes, name):
 
 @pytest.mark.parametrize(("channels", "classes"), [(1, 5), (3, 1000), (None, None)])
 def test_no_default_data(channels, classes):
-    with pytest.raises(UsageError, match=r"--data is missing: .*pass --data FOLDER"):
+    with pytest.raises(UsageError, match=r"no data set was named, .*: pass a folder"):
         default_images(classes, channels)
 
 
 def test_default_choice_is_said():
-    assert any("bundled:fashion-mnist was chosen" in n for n in open_images(None, channels=1, model_classes=10).notes)
+    assert any("bundled:fashion-mnist is used" in n for n in open_images(None, channels=1, model_classes=10).notes)
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 30), (30, 40), (31, 47), (24, 24)])
@@ -246,7 +330,7 @@ def test_the_models_preprocessing_decides_the_size(folder):
 
 def test_images_of_several_sizes(folder):
     Image.new("RGB", (10, 12)).save(folder / "cedar" / "zz.png")
-    with pytest.raises(DataError, match=r"several sizes \(9 x 9, and cedar/zz.png is 10 x 12\): add --size N"):
+    with pytest.raises(DataError, match=r"several sizes \(9 x 9, and cedar/zz.png is 10 x 12\), expected one"):
         open_images(folder)
     assert open_images(folder, size=7).images.shape == (13, 3, 7, 7)
 
@@ -276,8 +360,8 @@ def test_samples(folder):
     assert np.bincount(found.labels).tolist() == [2, 2, 2]
     assert found.sha256 == open_images(folder, samples=6, seed=3).sha256
     assert found.sha256 != open_images(folder, samples=6, seed=4).sha256
-    assert any("fewer than --samples 99" in note for note in open_images(folder, samples=99).notes)
-    with pytest.raises(UsageError, match="--samples 0: expected"):
+    assert any("fewer than 99 samples" in note for note in open_images(folder, samples=99).notes)
+    with pytest.raises(UsageError, match="0 samples: expected"):
         open_images(folder, samples=0)
 
 
@@ -293,7 +377,7 @@ def test_labels_against_the_models_classes(folder):
         DataError, match=r"has 2 classes and .*trees has labels up to 2 \(3 classes: ash, birch, cedar\)"
     ):
         open_images(folder, model_classes=2)
-    with pytest.raises(DataError, match=r"net has 2 classes .*--classes FILE"):
+    with pytest.raises(DataError, match=r"net has 2 classes .*or a class map"):
         check_labels(SimpleNamespace(classes=2, name="net"), open_images(folder))
     check_labels(SimpleNamespace(classes=3, name="net"), open_images(folder))
 
@@ -306,6 +390,7 @@ def test_labels_against_the_models_classes(folder):
         ("c.json", json.dumps({"ash": 1, "birch": 2, "cedar": 0}), [1, 2, 0]),
         ("c.json", json.dumps({"0": ["n01", "birch"], "1": ["n02", "ash"], "2": ["n03", "cedar"]}), [1, 0, 2]),
         ("c.json", json.dumps(["cedar", "birch", "ash"]), [2, 1, 0]),
+        ("c.json", json.dumps({"0": ["n0", "ash"], "1": ["birch", "x"], "2": ["cedar", "x"]}), [0, 1, 2]),
     ],
 )
 def test_class_map(folder, tmp_path, name, text, labels):
@@ -321,6 +406,14 @@ def test_class_map(folder, tmp_path, name, text, labels):
         ("c.txt", "ash\nbirch\nceder\n", "does not name cedar, classes of the data; did you mean 'ceder'"),
         ("c.txt", "", "is no class map: write one class a line"),
         ("c.txt", "ash\nash\n", "named twice"),
+        ("c.txt", "ash,0\nash,1\nbirch,2\ncedar,3\n", "the class ash is named twice"),
+        ("c.txt", "ash,0\nbirch,0\ncedar,1\n", "label 0 has two names, ash and birch"),
+        ("c.json", '["ash", "birch", "ash", "cedar"]', "the class ash is named twice"),
+        ("c.json", '{"ash": 0, "ash": 1, "birch": 2, "cedar": 3}', "ash is there twice"),
+        ("c.json", '{"ash": 0, "birch": 0, "cedar": 1}', "label 0 has two names"),
+        ("c.json", '{"0": "ash", "1": "ash", "2": "birch", "3": "cedar"}', "the class ash is named twice"),
+        ("c.json", '{"0": ["ash"], "1": ["ash"], "2": ["birch"], "3": ["cedar"]}', "no name of its own"),
+        ("c.json", '{"ash": true, "birch": 0, "cedar": 2}', "is no class map"),
         ("c.json", "{", "is no class map"),
         ("c.json", '{"a": [["x"]]}', "is no class map"),
     ],
@@ -332,7 +425,7 @@ def test_broken_class_maps(folder, tmp_path, name, text, said):
 
 
 def test_class_map_that_is_not_there():
-    with pytest.raises(UsageError, match=r"--classes nowhere.txt: there is no such file"):
+    with pytest.raises(UsageError, match=r"nowhere.txt: there is no such file, expected a class map"):
         read_class_map(Path("nowhere.txt"))
 
 
@@ -345,7 +438,7 @@ def test_permuted_labels_are_noticed():
     said = permutation_warning(labels, np.array([0, 3, 1, 2, 4])[noisy], list("abcde"))
     assert said is not None
     assert "images of b are classified as d" in said
-    assert "--classes FILE" in said
+    assert "pass a class map in the model's order" in said
 
 
 # Kinds of image files ------------------------------------------------------------------------------------------
@@ -452,7 +545,7 @@ def test_the_folder_above_train_and_val(folder, tmp_path):
     (tmp_path / "all").mkdir()
     folder.rename(tmp_path / "all" / "val")
     (tmp_path / "all" / "train").mkdir()
-    with pytest.raises(DataError, match=r"holds train, val, not classes: .*--data .*all/val"):
+    with pytest.raises(DataError, match=r"holds train, val, not classes: pass one of them, such as .*all/val"):
         open_images(tmp_path / "all")
 
 
@@ -469,7 +562,7 @@ def test_an_empty_class_keeps_its_label(folder):
     [
         ({"z": np.zeros(3)}, "holds z, no array x of images: save it as np.savez"),
         ({"x": np.zeros((4, 5)), "y": np.zeros(4)}, r"x has shape \(4, 5\), expected \(N, H, W\)"),
-        ({"x": np.zeros((4, 5, 5, 2)), "y": np.zeros(4)}, "1 or 3 channels cannot be told"),
+        ({"x": np.zeros((4, 5, 5, 2)), "y": np.zeros(4)}, "no axis is 1 or 3 channels"),
         ({"x": np.zeros((0, 5, 5)), "y": np.zeros(0)}, "x has shape"),
         ({"x": np.full((4, 5, 5), 7.5), "y": np.zeros(4)}, r"values from 7.5 to 7.5, expected floats in \[0, 1\]"),
         ({"x": np.full((4, 5, 5), np.nan), "y": np.zeros(4)}, "values from nan to nan"),
@@ -520,7 +613,7 @@ def test_files_that_are_no_data(tmp_path, name, content, said):
 
 
 def test_nothing_there():
-    with pytest.raises(UsageError, match=r"--data nowhere: there is no such file or folder, .*tf_flowers, cifar10"):
+    with pytest.raises(UsageError, match=r"nowhere: there is no such file or folder, .*tf_flowers, cifar10"):
         open_images("nowhere")
 
 
@@ -598,7 +691,7 @@ def test_a_cut_download_goes_on_where_it_stopped(served, tmp_path):
 
 def test_a_download_goes_on_in_the_next_run(served, tmp_path):
     served.cut = [50, 0]
-    with pytest.raises(DataError, match=r"was cut off at 50 of \d+ bytes: try again to go on"):
+    with pytest.raises(DataError, match=r"was cut off at 50 of \d+ bytes: try again to resume"):
         download.fetch(served.remote(), tmp_path / "f.tgz", attempts=2)
     download.fetch(served.remote(), tmp_path / "f.tgz")
     assert served.ranges[-1] == "bytes=50-"
@@ -630,6 +723,17 @@ def test_a_server_that_is_not_there(tmp_path):
     remote = Remote("http://127.0.0.1:9/f.tgz", 3, "0" * 64, "")
     with pytest.raises(DataError, match=r"could not be fetched .*try again.*or download .* yourself"):
         download.fetch(remote, tmp_path / "f.tgz")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [("SLOWEST", 10**9, "slower than 1000000000 bytes a second"), ("LONGEST", -1, "takes more")],
+)
+def test_a_slow_download_ends(served, tmp_path, monkeypatch, limit, value, said):
+    monkeypatch.setattr(download, "WINDOW", -1)
+    monkeypatch.setattr(download, limit, value)
+    with pytest.raises(DataError, match=rf"could not be fetched \(TimeoutError: it {said}|TimeoutError: it is {said}"):
+        download.fetch(served.remote(), tmp_path / "f.tgz", attempts=1)
 
 
 def test_published_checksums_are_whole():

@@ -54,7 +54,7 @@ def test_quantised_input_masks_the_gradient(standard, data):
     assert "Athalye" in line
     specs = ["pgd:steps=5", "square-attack:queries=150"]
     lines = warnings(run(quantised, data, *specs), adversaries=specs)
-    assert any(line.startswith("m: square-attack:queries=150, which sees no gradient, fools") for line in lines)
+    assert any(line.startswith("m: square-attack:queries=150, which uses no gradient, fools") for line in lines)
 
 
 def test_huge_logits_saturate(standard, data):
@@ -105,7 +105,7 @@ def test_one_step_beats_many():
 def test_blind_attacks_beat_the_gradient():
     both = ["pgd", "transfer"]
     (line,) = warnings(frame({"pgd": 40, "transfer": 50}), adversaries=both, black_box=["transfer"])
-    assert line.startswith("m: transfer, which sees no gradient, fools 10 of 100 images at 20 dB that pgd do not")
+    assert line.startswith("m: transfer, which uses no gradient, fools 10 of 100 images at 20 dB that pgd do not")
     (line,) = warnings(frame({"pgd": 40, "gaussian": 50}), adversaries=["pgd"])
     assert "gaussian" in line
     # The worst case is no attack of its own, and an attack of one step says nothing about the gradient.

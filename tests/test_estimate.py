@@ -4,10 +4,10 @@ import pytest
 
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.cli import tables as summary
-from cnncomm_bench.evaluation import executors
-from cnncomm_bench.evaluation import preparation as request
+from cnncomm_bench.evaluation import execute, executors, prepare
 from cnncomm_bench.evaluation.cost import passes
 from cnncomm_bench.evaluation.forecast import estimate
+from cnncomm_bench.results import RunConfig
 
 ARGUMENTS = {
     "attacks": ["gaussian", "impulse-square", "fgm", "pgd:steps=4", "fmn:steps=6", "square-attack:queries=10"],
@@ -18,9 +18,9 @@ ARGUMENTS = {
 
 
 def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
-    prepared = request.prepare(["bundled:standard", "bundled:adversarial"], out=tmp_path / "run", **ARGUMENTS)
+    prepared = prepare(RunConfig.of(out=tmp_path / "run", **ARGUMENTS))
     told = estimate(prepared)
-    run = prepared.execute("")
+    run = execute(prepared)
     noise = run.predictions.attack.isin(["clean", "gaussian", "impulse-square"]).sum()
     attacks = [facts for by_attack in run.info.facts.values() for facts in by_attack.values()]
     forward, backward = (
@@ -34,7 +34,7 @@ def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
 
 
 def test_several_workers_share_the_time(monkeypatch):
-    prepared = request.prepare(["bundled:standard"], attacks=["gaussian"], snr="20", samples=30)
+    prepared = prepare(RunConfig.of(models=["bundled:standard"], attacks=["gaussian"], snr="20", samples=30))
     alone = estimate(prepared)
     monkeypatch.setattr(executors, "workers", lambda name, device: 10)
     together = estimate(prepared)
@@ -67,5 +67,6 @@ def test_images_without_labels(tmp_path, monkeypatch):
     for index, image in enumerate(bundled.images()[0][:30]):
         (tmp_path / "photos").mkdir(exist_ok=True)
         Image.fromarray(image[0]).save(tmp_path / "photos" / f"{index}.png")
-    prepared = request.prepare(["bundled:standard"], data=str(tmp_path / "photos"), attacks=["fgsm"], snr="20")
+    config = RunConfig.of(models=["bundled:standard"], data=str(tmp_path / "photos"), attacks=["fgsm"], snr="20")
+    prepared = prepare(config)
     assert estimate(prepared).backward_passes > 0

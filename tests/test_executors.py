@@ -10,21 +10,23 @@ import torch
 
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.evaluation import cells as cells_module
-from cnncomm_bench.evaluation import entry_point as harness
+from cnncomm_bench.evaluation import execute as run_request
 from cnncomm_bench.evaluation import executors
 from cnncomm_bench.evaluation.executors import on_ray
 from cnncomm_bench.evaluation.worker import Failed, Job
-from cnncomm_bench.results import suites
 from cnncomm_bench.results.writer import Store
+
+from .requested import requested
 
 ATTACKS = ["gaussian", "cauchy", "pgd:steps=3"]
 
 
 def execute(model, labelled, folder, executor="serial", labels=True, attacks=ATTACKS):
-    entry = harness.Model("m", model, 4, 3, None, True, "", harness.Preprocessing())
-    data = harness.Images("images", labelled[0], labelled[1] if labels else None, (), "0", ())
-    suite = suites.build("test", attacks=[{"spec": attack} for attack in attacks], snr_db=[0, 20, 40])
-    return harness.execute([entry], data, suite, folder, executor=executor, batch_size=4, quiet=True, derived=False)
+    images, target = labelled if labels else (labelled[0], None)
+    request = requested(
+        model, images, target, folder, attacks=attacks, snr=[0, 20, 40], batch_size=4, executor=executor
+    )
+    return run_request(request, quiet=True, outputs=False)
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_a_node_is_killed_in_the_middle(ray, connected, linear, labelled, tmp_pa
     def killing(self, index, *rest):
         write(self, index, *rest)
         stored.append(index)
-        if len(stored) == 1:  # before it goes on, let all three be at work
+        if len(stored) == 1:  # now wait until all three are at work
             (one,) = clusters
             ray.get([worker.ready.remote() for worker in [*one._idle, *(worker for worker, _ in one._busy.values())]])
         if len(stored) == 6:
@@ -125,7 +127,7 @@ def test_a_model_that_cannot_travel(connected, linear, labelled, tmp_path):
         with lock:
             return linear(images)
 
-    with pytest.raises(UsageError, match=r"m cannot be sent to Ray's workers .*--executor serial"):
+    with pytest.raises(UsageError, match=r"m cannot be sent to Ray's workers .*the executor serial"):
         execute(locked, labelled, tmp_path / "run", "ray")
 
 

@@ -372,7 +372,7 @@ def test_verify_refuses_another_file(folder):
 def test_verify_opens_nothing_that_only_an_entry_names(folder):
     entry = leaderboard_entry.read(folder / "fashion-mnist" / "standard.json")
     named = entry.model_copy(update={"model": entry.model.model_copy(update={"name": "torchvision:resnet18"})})
-    with pytest.raises(UsageError, match="--model"):
+    with pytest.raises(UsageError, match="pass its place"):
         verify(named, quiet=True)
 
 

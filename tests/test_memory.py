@@ -1,4 +1,4 @@
-"""Memory that does not suffice, cells that fail, images that need not fit: the run goes on, and says so."""
+"""Memory that does not suffice, cells that fail, images that need not fit: the run continues, and reports it."""
 
 import mmap
 import weakref
@@ -13,7 +13,7 @@ from cnncomm_bench._utils import memory
 from cnncomm_bench._utils.errors import DataError, ModelError
 from cnncomm_bench.attacks.base import Noise, Perturbed
 from cnncomm_bench.attacks.gradient import FastGradient
-from cnncomm_bench.data import buffer as room
+from cnncomm_bench.data import buffer
 from cnncomm_bench.data.images import open_images
 from cnncomm_bench.report.leaderboard.folder import add
 from cnncomm_bench.results import writer as store
@@ -149,7 +149,7 @@ def test_the_exit_code_says_so(capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 1
     assert "bundled:standard: fgm failed and is scored without (30 images): OverflowError: too far" in out
     assert "gaussian" in out
-    assert "2 cells failed; the same command tries them again" in err.splitlines()[-1]
+    assert "2 cells failed; run the same command to retry them: cnncomm-bench" in err.splitlines()[-1]
     cli.main(command)
     assert "failed" not in capsys.readouterr().out
 
@@ -217,20 +217,20 @@ class TestRoom:
         for path in self.save(tmp_path / "data"):
             held = open_images(path, **options)
             with monkeypatch.context() as patch:
-                patch.setattr(room, "IN_MEMORY", 1000)
+                patch.setattr(buffer, "IN_MEMORY", 1000)
                 mapped = open_images(path, **options)
             assert is_mapped(mapped.images)
             assert not is_mapped(held.images)
             assert mapped.sha256 == held.sha256
             assert (np.asarray(mapped.images) == held.images).all()
 
-    def test_no_room_is_one_line(self, tmp_path, monkeypatch):
+    def test_a_full_disk_is_one_line(self, tmp_path, monkeypatch):
         (path, *_) = self.save(tmp_path / "data")
-        monkeypatch.setattr(room, "IN_MEMORY", 1000)
+        monkeypatch.setattr(buffer, "IN_MEMORY", 1000)
 
         def full(*rest):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(room.os, "posix_fallocate", full)
-        with pytest.raises(DataError, match=r"no room for them \(No space left on device\).*--samples"):
+        monkeypatch.setattr(buffer.os, "posix_fallocate", full)
+        with pytest.raises(DataError, match=r"cannot hold \(No space left on device\).*fewer images"):
             open_images(path)

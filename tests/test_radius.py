@@ -7,7 +7,8 @@ from cnncomm_bench import Run, evaluate, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch
-from cnncomm_bench.evaluation.preparation import choose_suite
+from cnncomm_bench.evaluation import choose_suite
+from cnncomm_bench.results import RunConfig
 
 GRID = torch.tensor([20.0])
 
@@ -58,12 +59,12 @@ def test_worst_is_at_least_as_strong_as_each(linear, labelled):
 
 
 def test_the_command_line_adds_radii_to_those_who_have_them():
-    suite = choose_suite(None, ["gaussian", "pgd", "pgd-linf"], None, (), ["l2=0.5", "linf=8/255"])
+    suite = choose_suite(RunConfig.of(attacks=["gaussian", "pgd", "pgd-linf"], eps_l2=[0.5], eps_linf=["8/255"]))
     assert [entry.spec for entry in suite.attacks] == [
         "gaussian", "pgd", "pgd-linf", "pgd@l2=0.5", "pgd-linf@linf=0.0313725",
     ]  # fmt: skip
-    with pytest.raises(UsageError, match="add --attack pgd-linf"):
-        choose_suite(None, ["pgd"], None, (), ["linf=8/255"])
+    with pytest.raises(UsageError, match="add the attack pgd-linf"):
+        choose_suite(RunConfig.of(attacks=["pgd"], eps_linf=["8/255"]))
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from PIL import Image
 from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.data.images import Images
-from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.model import Model
 from cnncomm_bench.models.preprocessing import Preprocessing
 from cnncomm_bench.report import captions, chart, gallery, sections
 from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import RunConfig, suites
 from cnncomm_bench.results.run import Run
 from cnncomm_bench.results.statistics.counts import Counts
 
@@ -75,7 +75,8 @@ def made(tmp_path_factory):
     suite = suites.build("test", title=HOSTILE, attacks=[parse(s) for s in specs], snr_db=[-5, 0, 10, 20, 30],
                          rulers=["realised", "dispersion"])  # fmt: skip
     folder = tmp_path_factory.mktemp("run")
-    run = execute(models, data, suite, folder, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
+    request = Request.of(RunConfig.of(out=folder), models, data, suite)
+    run = execute(request, command=f"cnncomm-bench --data {HOSTILE}", quiet=True)
     return run, folder, data, models
 
 
@@ -152,10 +153,10 @@ def test_what_was_run_is_told(made, page):
 @pytest.mark.parametrize(
     ("gain", "told"),
     [
-        ((35.0, 33.0, 37.0), "lies above the yardstick of 28.9 dB"),
-        ((20.0, 18.0, 22.0), "lies below the yardstick of 28.9 dB"),
+        ((35.0, 33.0, 37.0), "is above the yardstick of 28.9 dB"),
+        ((20.0, 18.0, 22.0), "is below the yardstick of 28.9 dB"),
         ((29.0, 27.0, 31.0), "is undecided"),
-        ((np.inf, 30.0, np.inf), "> 30.0 dB and lies above"),
+        ((np.inf, 30.0, np.inf), "> 30.0 dB and is above"),
         ((np.inf, 12.0, np.inf), "is undecided"),
         ((np.nan, np.nan, np.nan), "an unknown jamming gain"),
     ],
@@ -239,7 +240,7 @@ def test_a_single_model_without_class_names_or_command(made, tmp_path):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "agreement with the clean predictions" in text
     assert "class 0" in text
-    assert 'id="comparison"' not in text and "Run it again" not in text
+    assert 'id="comparison"' not in text and "<h3>Rerun" not in text
 
 
 def test_classes_by_hand():

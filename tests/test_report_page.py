@@ -9,9 +9,9 @@ import pytest
 from cnncomm_bench import bundled
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.data.images import Images
-from cnncomm_bench.evaluation.execution import execute
+from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.loading import open_model
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import RunConfig, suites
 
 HOSTILE = '<b onclick=alert(1)>"&</script>'
 FLAGS = (
@@ -31,7 +31,7 @@ def address(tmp_path_factory):
     suite = suites.build("test", attacks=[parse(spec) for spec in specs], snr_db=[0, 10, 20, 30],
                          rulers=["realised", "dispersion"])  # fmt: skip
     folder = tmp_path_factory.mktemp("run")
-    execute(models, data, suite, folder, command="cnncomm-bench", quiet=True)
+    execute(Request.of(RunConfig.of(out=folder), models, data, suite), command="cnncomm-bench", quiet=True)
     return (folder / "report.html").as_uri()
 
 

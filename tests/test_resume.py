@@ -1,7 +1,8 @@
-"""A run broken anywhere goes on and ends as if nothing had happened."""
+"""A run broken anywhere is resumed and ends as if nothing had happened."""
 
 import contextlib
 import itertools
+import json
 import os
 import resource
 import shutil
@@ -17,12 +18,15 @@ import torch
 from cnncomm_bench import Run, cli
 from cnncomm_bench._utils.errors import BenchError, RunFolderError
 from cnncomm_bench.evaluation import cells as cells_module
-from cnncomm_bench.evaluation import entry_point as harness
-from cnncomm_bench.evaluation import worker as sweep
+from cnncomm_bench.evaluation import execute as run_request
+from cnncomm_bench.evaluation import preparation
+from cnncomm_bench.evaluation import worker as worker_module
 from cnncomm_bench.report import plots
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import RunConfig
 from cnncomm_bench.results import writer as store
 from cnncomm_bench.results.reader import PREDICTIONS
+
+from .requested import requested
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -35,9 +39,9 @@ class Killed(BaseException):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Cells of six images, and a clock that stands still: what is left of time in the files is nothing."""
+    """Cells of six images, and a clock that does not advance, so that no times are in the files."""
     monkeypatch.setattr(cells_module, "BLOCK", 6)
-    monkeypatch.setattr(sweep.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(worker_module.time, "perf_counter", lambda: 0.0)
 
 
 @pytest.fixture
@@ -49,13 +53,22 @@ def plain(monkeypatch):
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "// the library")
 
 
-def execute(model, labelled, folder, *, attacks=ATTACKS, model_name="m", sha256="", snr_db=(0, 20, 40), **rest):
+def execute(model, labelled, folder, *, attacks=ATTACKS, snr=(0, 20, 40), outputs=True, **settings):
     """A run of twelve images."""
-    images, target = labelled[0][:12], labelled[1][:12]
-    entry = harness.Model("m", model, 4, 3, None, True, sha256, harness.Preprocessing())
-    data = harness.Images("images", images, target, (), "0", ())
-    suite = suites.build("test", attacks=[{"spec": attack} for attack in attacks], snr_db=list(snr_db))
-    return harness.execute([entry], data, suite, folder, **{"batch_size": 4, "quiet": True, **rest})
+    request = requested(
+        model, labelled[0][:12], labelled[1][:12], folder, attacks=attacks, snr=snr, batch_size=4, **settings
+    )
+    return run_request(request, quiet=True, outputs=outputs)
+
+
+def slowed(linear):
+    """The same model, and time enough to be killed."""
+
+    def wait(*_):
+        torch.nn.functional.conv2d(torch.zeros(1, 1, 300, 300), torch.ones(1, 1, 9, 9))
+
+    linear.register_forward_pre_hook(wait)
+    return linear
 
 
 def files(folder):
@@ -187,11 +200,7 @@ def test_broken_at_every_write_rename_and_sync(linear, labelled, tmp_path, whole
 
 
 def test_five_kills(linear, labelled, tmp_path, whole):
-    def slow(images):
-        torch.nn.functional.conv2d(torch.zeros(1, 1, 300, 300), torch.ones(1, 1, 9, 9))
-        return linear(images)
-
-    folder = tmp_path / "run"
+    folder, slow = tmp_path / "run", slowed(linear)
     moments = [
         lambda: len(parts(folder)) >= 1,
         lambda: len(parts(folder)) >= 3,
@@ -219,11 +228,7 @@ def test_a_second_process_is_refused_while_the_first_runs(linear, labelled, tmp_
             refused.append(True)
         return bool(refused)
 
-    def slow(images):
-        torch.nn.functional.conv2d(torch.zeros(1, 1, 300, 300), torch.ones(1, 1, 9, 9))
-        return linear(images)
-
-    assert forked(lambda: execute(slow, labelled, folder), second)
+    assert forked(lambda: execute(slowed(linear), labelled, folder), second)
 
 
 @pytest.fixture
@@ -276,7 +281,7 @@ def test_files_that_may_not_grow(linear, labelled, tmp_path, whole):
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.99, "flipped"])
-def test_a_damaged_cell_is_computed_again(linear, labelled, tmp_path, whole, written, monkeypatch, keep):
+def test_a_damaged_cell_is_recomputed(linear, labelled, tmp_path, whole, written, monkeypatch, keep):
     with monkeypatch.context() as patch:
         patch.setattr(store.Store, "merge", lambda self, failures: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
@@ -296,12 +301,12 @@ def test_a_damaged_cell_is_computed_again(linear, labelled, tmp_path, whole, wri
 
 def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    calls, disturb = itertools.count(), sweep.Worker._disturb
+    calls, perturb = itertools.count(), worker_module.Worker._perturb
 
     def interrupted(self, *rest):
         if next(calls) == 3:
             raise KeyboardInterrupt
-        disturb(self, *rest)
+        perturb(self, *rest)
 
     command = [
         "--model",
@@ -317,12 +322,13 @@ def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
     ]
     monkeypatch.setattr("sys.argv", ["cnncomm-bench", *command, "--out", "my run"])
     with monkeypatch.context() as patch:
-        patch.setattr(sweep.Worker, "_disturb", interrupted)
+        patch.setattr(worker_module.Worker, "_perturb", interrupted)
         with pytest.raises(SystemExit) as stopped:
             cli.main()
     assert stopped.value.code == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "of 21 cells are stored in my run; go on with: cnncomm-bench --model bundled:standard" in said
+    assert "of 21 cells are stored in my run; " in said
+    assert ": cnncomm-bench --model bundled:standard" in said
     assert said.endswith("--out 'my run'")
 
 
@@ -332,24 +338,77 @@ def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
         ({"sha256": "another"}, "models.0.sha256"),
         ({"attacks": ["gaussian", "cauchy", "fgsm"]}, "attacks.1.spec"),
         ({"attacks": ["gaussian"]}, "differs in attacks"),
-        ({"snr_db": [0, 10]}, "differs in snr_db"),
+        ({"snr": [0, 10]}, "differs in snr_db"),
         ({"seeds": [1]}, "differs in seeds"),
         ({"bits": 8}, "differs in bits"),
     ],
 )
 def test_what_differs_is_named(linear, labelled, tmp_path, change, said):
-    execute(linear, labelled, tmp_path / "run", derived=False)
+    execute(linear, labelled, tmp_path / "run", outputs=False)
     with pytest.raises(RunFolderError, match=said):
-        execute(linear, labelled, tmp_path / "run", derived=False, **change)
+        execute(linear, labelled, tmp_path / "run", outputs=False, **change)
 
 
-def test_runs_of_the_first_schema_are_read(linear, labelled, tmp_path):
-    execute(linear, labelled, tmp_path / "run", derived=False)
-    text = (tmp_path / "run" / "run.json").read_text().replace('"schema_version": 2', '"schema_version": 1')
-    old = text[: text.index(',\n "failures"')] + "\n}\n"
-    (tmp_path / "run" / "run.json").write_text(old)
-    assert Run.open(tmp_path / "run").info.failures == []
-    assert Run.open(tmp_path / "run").info.schema_version == 1
+def as_schema(version, folder):
+    """Write a folder's run.json as an earlier version did."""
+    content = json.loads((folder / "run.json").read_text())
+    for name in ["config", *(["failures", "notes"] if version == 1 else [])]:
+        del content[name]
+    for model in content["models"]:
+        del model["weights_sha256"]
+        model["source"] = ""
+    content["schema_version"] = version
+    (folder / "run.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_runs_of_earlier_schemas_are_read(linear, labelled, tmp_path, version):
+    execute(linear, labelled, tmp_path / "run", outputs=False)
+    as_schema(version, tmp_path / "run")
+    info = Run.open(tmp_path / "run").info
+    assert (info.failures, info.config, info.schema_version) == ([], None, version)
+
+
+def test_a_run_of_schema_2_is_resumed(linear, labelled, tmp_path, whole, written, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Store, "merge", lambda self, failures: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            execute(linear, labelled, tmp_path / "run", sha256="of a file")
+    as_schema(2, tmp_path / "run")
+    written.clear()
+    execute(linear, labelled, tmp_path / "run", sha256="of a file")
+    assert written == []
+    assert files(tmp_path / "run")["predictions.parquet"] == whole["predictions.parquet"]
+    assert Run.open(tmp_path / "run").info.schema_version == 3
+
+
+def test_the_folder_of_an_earlier_version_is_resumed(tmp_path):
+    """As `tests/historic` keeps it: the same command finds nothing to compute."""
+    folder = tmp_path / "run"
+    shutil.copytree(Path(__file__).parent / "historic" / "run-v2", folder)
+    earlier = Run.open(folder)
+    settings = {"samples": 60, "snr": "0:40:10", "seeds": [0, 1], "rulers": ["realised", "dispersion"], "out": folder}
+    specs = [entry.spec for entry in earlier.info.suite.attacks]
+    request = preparation.prepare(RunConfig.of(attacks=specs, **settings))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_module.Worker, "_perturb", None)
+        resumed = run_request(request, quiet=True, outputs=False)
+    assert resumed.predictions.equals(earlier.predictions)
+    assert (earlier.info.schema_version, resumed.info.schema_version) == (2, 3)
+    assert earlier.info.identity() == resumed.info.identity()
+
+
+def test_cells_of_another_plan_are_refused(linear, labelled, tmp_path, monkeypatch):
+    """What an earlier version stored, which ran fewer seeds, must not be merged as what is planned now."""
+    plan = preparation.plan
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "plan", lambda *rest: [cell for cell in plan(*rest) if cell.seed == 0])
+        patch.setattr(store.Store, "merge", lambda self, failures: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            execute(linear, labelled, tmp_path / "run", seeds=[0, 1])
+    with pytest.raises(RunFolderError, match="holds cells of another plan") as refused:
+        execute(linear, labelled, tmp_path / "run", seeds=[0, 1])
+    assert refused.value.arguments == ("out",)
 
 
 class TestTruncated:
@@ -382,7 +441,7 @@ class TestTruncated:
         execute(linear, labelled, folder)
         assert files(folder) == whole
 
-    def test_predictions_that_were_removed_are_computed_again(self, linear, labelled, tmp_path, whole):
+    def test_predictions_that_were_removed_are_recomputed(self, linear, labelled, tmp_path, whole):
         (tmp_path / "whole" / "predictions.parquet").unlink()
         execute(linear, labelled, tmp_path / "whole")
         assert files(tmp_path / "whole") == whole

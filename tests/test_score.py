@@ -11,13 +11,11 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from cnncomm_bench.results.scores import (
-    CURVE_COLUMNS,
-    GAIN_COLUMNS,
-    THRESHOLD_COLUMNS,
     add_worst,
     leaderboard_score,
     score,
 )
+from cnncomm_bench.results.statistics import CurveRow, GainRow, ThresholdRow
 from cnncomm_bench.results.statistics.decibels import as_text, format_db, format_gain, parse_db
 
 GRID = np.arange(0.0, 51.0, 5.0)
@@ -116,7 +114,7 @@ def small():
 
 def test_small_case_by_hand(small):
     curves = score(small, classes=CLASSES, resamples=50).curves
-    assert tuple(curves.columns) == CURVE_COLUMNS
+    assert tuple(curves.columns) == CurveRow._fields
     assert curves["attack"].tolist() == ["clean", "gaussian", "gaussian"]
     assert curves["snr_db"].tolist() == [math.inf, 0, 10]
     assert curves["accuracy"].tolist() == [0.75, 0.75, 0.25]
@@ -196,7 +194,7 @@ def test_gains_between_models():
     ]
     scores = score(pd.concat(frames), classes=CLASSES)
     gains = scores.gains
-    assert tuple(gains.columns) == GAIN_COLUMNS
+    assert tuple(gains.columns) == GainRow._fields
     assert len(gains) == 3 * 3  # pairs, and two attacks beside clean
     row = gains.query("attack == 'pgd' and model == 'robust' and reference == 'standard'").iloc[0]
     assert row.gain_db == pytest.approx(8, abs=0.7)
@@ -215,8 +213,8 @@ def test_gains_between_models():
 
 def test_thresholds_have_the_files_columns_and_one_model_has_no_gains(small):
     scores = score(small, classes=CLASSES, resamples=20)
-    assert tuple(scores.thresholds.columns) == THRESHOLD_COLUMNS
-    assert tuple(scores.gains.columns) == GAIN_COLUMNS
+    assert tuple(scores.thresholds.columns) == ThresholdRow._fields
+    assert tuple(scores.gains.columns) == GainRow._fields
     assert scores.gains.empty
 
 
@@ -291,7 +289,7 @@ def test_bad_input(small):
         score(small, classes=3)
     with pytest.raises(ValueError, match="at least two classes"):
         score(small, classes=1)
-    with pytest.raises(ValueError, match="stand there twice"):
+    with pytest.raises(ValueError, match="duplicate predictions"):
         score(pd.concat([small, small.iloc[-1:]]), classes=CLASSES)
     with pytest.raises(ValueError, match="NaN"):
         score(small.assign(snr_db=math.nan), classes=CLASSES)

@@ -1,4 +1,7 @@
+"""Adversarial examples as features, carriers, the ladder of sizes, and the command line of Section 5."""
+
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from cnncomm_bench.experiments.section5 import carriers, features, rates, sample
 from cnncomm_bench.experiments.section5.setting import Setting
 from cnncomm_bench.experiments.section5.spectrum import agreement, density, means
 from cnncomm_bench.experiments.training import train
+from tests.section5_setting import setting_of
 
 CLASSES, SIDE = 5, 8
 
@@ -31,10 +35,8 @@ def blobs(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture
 def setting(tmp_path) -> Setting:
-    return Setting(
-        *blobs(400, 0), *blobs(300, 1), classes=CLASSES, factory=network, device="cpu", seed=0, full=False,
-        folder=tmp_path / "trainings", epochs=6, learning_rate=0.05, flip=False, quiet=True,
-    )  # fmt: skip
+    given = {"classes": CLASSES, "factory": network, "epochs": 6}
+    return setting_of(tmp_path / "trainings", blobs(400, 0), blobs(300, 1), **given)
 
 
 def weights(model: nn.Module) -> torch.Tensor:
@@ -76,7 +78,7 @@ def test_a_checkpoint_of_something_else_is_one_line(tmp_path):
 
 def test_a_training_that_diverges_keeps_what_was_finished(setting):
     done = setting.trained("sound", setting.train_images, setting.train_labels, epochs=1)
-    wild = Setting(**{**vars(setting), "learning_rate": 1e20})
+    wild = replace(setting, learning_rate=1e20)
     with pytest.raises(BenchError, match="wild: the loss is .* lower the learning rate"):
         wild.trained("wild", setting.train_images, setting.train_labels)
     again = setting.trained("sound", setting.train_images, setting.train_labels, epochs=1)
@@ -84,7 +86,7 @@ def test_a_training_that_diverges_keeps_what_was_finished(setting):
     assert len(list(setting.folder.glob("sound-*.pt"))) == 1
 
 
-def test_trainings_are_told_apart_by_seed_data_and_title(setting):
+def test_trainings_are_distinct_by_seed_data_and_title(setting):
     images, labels = setting.train_images, setting.train_labels
     first = setting.trained("one", images, labels, epochs=1)
     assert not torch.equal(weights(first), weights(setting.trained("one", images, labels, epochs=1, seed=1)))
@@ -94,17 +96,17 @@ def test_trainings_are_told_apart_by_seed_data_and_title(setting):
 
 
 def test_what_does_not_fit_is_one_line(setting):
-    small = Setting(**{**vars(setting), "train_images": setting.train_images[:30]})
+    small = replace(setting, train_images=setting.train_images[:30])
     for run, experiment in ((features.run, "features"), (samples.run, "samples")):
         with pytest.raises(
             DataError, match=f"section5 {experiment} needs at least .* training images, the data have 30"
         ):
             run(small)
-    of_seven = Setting(**{**vars(setting), "factory": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 7))})
+    of_seven = replace(setting, factory=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 7)))
     with pytest.raises(ModelError, match="makes networks of 7 classes, the data have 5"):
         features.run(of_seven)
     with pytest.raises(ModelError, match="the factory returned a str"):
-        Setting(**{**vars(setting), "factory": lambda: "network"}).fresh()
+        replace(setting, factory=lambda: "network").fresh()
 
 
 def test_features_teach_and_the_controls_do_not(setting, monkeypatch):
@@ -259,14 +261,14 @@ def files(tmp_path, monkeypatch):
 def call(capsys, *arguments: str) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stopped:
         main(["section5", *arguments])
-    told = capsys.readouterr()
-    return int(stopped.value.code or 0), told.out, told.err
+    shown = capsys.readouterr()
+    return int(stopped.value.code or 0), shown.out, shown.err
 
 
 OWN = ("--data", "train.npz", "--test", "test.npz", "--factory", "net.py:network")
 
 
-def test_cli_leaves_a_folder_and_goes_on_with_it(files, capsys):
+def test_cli_leaves_a_folder_and_resumes_it(files, capsys):
     code, out, _ = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--out", "run")
     assert code == 0 and "features: done" in out and "run/section5.html" in out
     names = {path.name for path in (files / "run").iterdir()}
@@ -280,9 +282,9 @@ def test_cli_leaves_a_folder_and_goes_on_with_it(files, capsys):
     assert "data:image/svg+xml" in page and "prefers-color-scheme" in page and "http://" not in page
 
     code, out, _ = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--out", "run")
-    assert code == 0 and "features: done before, kept" in out
+    assert code == 0 and "features: already done, kept" in out
     code, _, err = call(capsys, "features", *OWN, "--learning-rate", "0.05", "--seed", "1", "--out", "run")
-    assert code == 1 and "differ in seed" in err
+    assert code == 1 and "differ in seed" in err and "(--out)" in err
 
 
 def test_cli_keeps_what_works_when_a_part_fails(files, capsys):
@@ -299,7 +301,7 @@ def test_cli_keeps_what_works_when_a_part_fails(files, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--data", "train.npz"), 2, "--data without --test"),
+        (("--data", "train.npz"), 2, "pass both or neither (--data, --test)"),
         (("--data", "train.npz", "--test", "nowhere.npz"), 2, "there is no such file"),
         ((*OWN[:5], "net.py:seven"), 1, "makes networks of 7 classes, the data have 5"),
         ((*OWN[:5], "net.py:gone"), 2, "defines no gone"),

@@ -1,7 +1,5 @@
 """The two streams and their check: detection, undetected errors, the adaptive adversary, and the null."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,37 +11,15 @@ from cnncomm_bench.attacks import parse
 from cnncomm_bench.experiments.section5 import checkbits
 from cnncomm_bench.experiments.section5.detection import Received, alarm_level, auc, roc
 from cnncomm_bench.experiments.section5.reception import NOISES, measure
-from cnncomm_bench.experiments.section5.setting import Setting
 from cnncomm_bench.experiments.section5.trial import ADAPTIVE, ITSELF, LOW, TWIN, UNAWARE, gains_table
 from cnncomm_bench.experiments.section5.twostream import Guessing, LowResolution, TwoStreams
 from cnncomm_bench.experiments.training import at_snr
-
-CLASSES, SIDE = 4, 12
-
-
-def network() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, CLASSES))
-
-
-def blocks(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Grey images of one coarse pattern a class, under noise."""
-    labels = torch.arange(count) % CLASSES
-    patterns = torch.rand(CLASSES, 1, 3, 3, generator=torch.Generator().manual_seed(9))
-    coarse = nn.functional.interpolate(patterns[labels], (SIDE, SIDE))
-    noise = torch.randn(coarse.shape, generator=torch.Generator().manual_seed(seed))
-    return ((0.2 + 0.6 * coarse + 0.05 * noise).clamp(0, 1) * 255).round().to(torch.uint8), labels
-
-
-def setting(folder: Path, train: int = 320, test: int = 160) -> Setting:
-    return Setting(
-        *blocks(train, 0), *blocks(test, 1), classes=CLASSES, factory=network, device="cpu", seed=0, full=False,
-        folder=folder, epochs=4, learning_rate=0.05, flip=False, quiet=True,
-    )  # fmt: skip
+from tests.section5_setting import small_setting
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):
-    where = setting(tmp_path_factory.mktemp("kept"))
+    where = small_setting(tmp_path_factory.mktemp("kept"), test=160)
     return measure(where, checkbits.train_streams(where), 60)
 
 
@@ -147,7 +123,7 @@ def test_who_knows_of_the_check_gets_more_errors_through(trial):
 
 
 def test_tables_and_claims(tmp_path):
-    outcome = checkbits.run(setting(tmp_path), tests=50)
+    outcome = checkbits.run(small_setting(tmp_path, test=160), tests=50)
     detection = outcome.tables["detection"]
     assert (detection.low <= detection.auc).all() and (detection.auc <= detection.high).all()
     undetected = outcome.tables["checkbits"]
@@ -161,4 +137,4 @@ def test_tables_and_claims(tmp_path):
 
 def test_too_few_images_are_refused(tmp_path):
     with pytest.raises(DataError, match="section5 checkbits needs at least 80 test images, the data have 40"):
-        checkbits.run(setting(tmp_path, test=40))
+        checkbits.run(small_setting(tmp_path, test=40))

@@ -1,7 +1,5 @@
 """The ladder of trainings: local and global features, the association and its null, bad input."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,35 +9,12 @@ from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, Usage
 from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.experiments.section5 import patches, tradeoff
 from cnncomm_bench.experiments.section5.association import Ladder, association, slope
-from cnncomm_bench.experiments.section5.setting import Setting
-
-CLASSES, SIDE = 4, 12
-
-
-def network() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, CLASSES))
-
-
-def blocks(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Grey images of one coarse pattern a class, under noise."""
-    labels = torch.arange(count) % CLASSES
-    patterns = torch.rand(CLASSES, 1, 3, 3, generator=torch.Generator().manual_seed(9))
-    coarse = nn.functional.interpolate(patterns[labels], (SIDE, SIDE))
-    noise = torch.randn(coarse.shape, generator=torch.Generator().manual_seed(seed))
-    return ((0.2 + 0.6 * coarse + 0.05 * noise).clamp(0, 1) * 255).round().to(torch.uint8), labels
-
-
-def setting(folder: Path, train: int = 320, test: int = 80, **changed) -> Setting:
-    given = {
-        "classes": CLASSES, "factory": network, "device": "cpu", "seed": 0, "full": False, "folder": folder,
-        "epochs": 4, "learning_rate": 0.05, "flip": False, "quiet": True,
-    }  # fmt: skip
-    return Setting(*blocks(train, 0), *blocks(test, 1), **{**given, **changed})
+from tests.section5_setting import CLASSES, network, small_setting
 
 
 @pytest.fixture(scope="module")
 def ladder(tmp_path_factory):
-    where = setting(tmp_path_factory.mktemp("kept"))
+    where = small_setting(tmp_path_factory.mktemp("kept"))
     size = tradeoff.Size(ladder_db=(15.0,), networks=2, tests=40)
     return where, size, tradeoff.run(where, size)
 
@@ -138,9 +113,9 @@ def test_the_ladder_is_measured_and_its_control_is_null(ladder):
     assert len(table) == 6 * 4  # two rungs of two networks and two of the control, under four attacks
     assert list(table[table.part == "control"].network.unique()) == ["no noise #2", "no noise #3"]
     images, labels = where.tests()
-    for network in tradeoff.train_networks(where, size):
-        accuracy = float((predict(network.model, images) == labels).float().mean())
-        assert table[table.network == network.name].clean.to_numpy() == pytest.approx(accuracy)
+    for trained in tradeoff.train_networks(where, size):
+        accuracy = float((predict(trained.model, images) == labels).float().mean())
+        assert table[table.network == trained.name].clean.to_numpy() == pytest.approx(accuracy)
     control = [claim for claim in outcome.claims if claim.id == "tradeoff-control"]
     assert [claim.verdict for claim in control] == ["undecided"]
     assert [claim.id for claim in outcome.claims].count("tradeoff") == 4
@@ -160,11 +135,11 @@ def test_unknown_network_is_named(ladder):
 
 def test_bad_input_is_one_line_and_finished_trainings_are_kept(tmp_path):
     with pytest.raises(DataError, match="section5 tradeoff needs at least 80 training images, the data have 40"):
-        tradeoff.run(setting(tmp_path, train=40))
+        tradeoff.run(small_setting(tmp_path, train=40))
     with pytest.raises(DataError, match="needs at least 40 test images, the data have 8"):
-        tradeoff.run(setting(tmp_path, test=8))
+        tradeoff.run(small_setting(tmp_path, test=8))
     with pytest.raises(ModelError, match="networks of 4 classes, the data have 5"):
-        tradeoff.run(setting(tmp_path, train=120, classes=5))
+        tradeoff.run(small_setting(tmp_path, train=120, classes=5))
     made = []
 
     def diverging() -> nn.Module:
@@ -175,5 +150,5 @@ def test_bad_input_is_one_line_and_finished_trainings_are_kept(tmp_path):
 
     size = tradeoff.Size(ladder_db=(15.0,), networks=1, tests=40, epochs=1)
     with pytest.raises(BenchError, match="NaN"):
-        tradeoff.run(setting(tmp_path, factory=diverging), size)
+        tradeoff.run(small_setting(tmp_path, factory=diverging), size)
     assert len(list(tmp_path.glob("*.pt"))) == 2

@@ -1,4 +1,4 @@
-"""The harness on small models: what is stored, resumed, and refused."""
+"""Runs of small models: what is stored, resumed, and refused."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,12 @@ from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.base import Batch, Noise, Perturbed
-from cnncomm_bench.evaluation import entry_point as harness
-from cnncomm_bench.evaluation import worker as sweep
-from cnncomm_bench.results import suites
-from cnncomm_bench.results import writer as store
+from cnncomm_bench.evaluation import execute
+from cnncomm_bench.evaluation.worker import Worker
+from cnncomm_bench.results.writer import Store
 from cnncomm_bench.snr import streams
+
+from .requested import requested
 
 ATTACKS = ["gaussian", "cauchy", "impulse-square", "fgsm", "pgd:steps=3"]
 COLUMNS = ["model", "attack", "ruler", "seed", "snr_db", "image", "label", "prediction", "realised_snr_db", "reached"]
@@ -85,10 +86,8 @@ def test_floats_are_not_rounded(linear, labelled):
 
 
 def test_eight_bits_are_measured_after_rounding(linear, labelled, tmp_path):
-    entry = harness.Model("m", linear, 4, 3, None, True, "", harness.Preprocessing())
-    data = harness.Images("images", *labelled, (), "0", ())
-    suite = suites.build("test", attacks=[{"spec": "gaussian"}], snr_db=[20, 50])
-    rounded = harness.execute([entry], data, suite, tmp_path / "run", bits=8, quiet=True).predictions
+    request = requested(linear, *labelled, tmp_path / "run", attacks=["gaussian"], snr=[20, 50], bits=8)
+    rounded = execute(request, quiet=True).predictions
     loud, quiet = (rounded[rounded.snr_db == db] for db in (20, 50))
     assert (loud.realised_snr_db - 20).abs().max() < 0.1
     assert (quiet.realised_snr_db - 50).abs().min() > 0.01
@@ -109,10 +108,10 @@ class TestFolder:
         assert again.info.finished
         assert set(again.info.facts["model"]["impulse-square"]["impulses"]) == {"0", "20", "40"}
 
-    def test_a_broken_run_goes_on(self, linear, labelled, tmp_path, monkeypatch):
+    def test_a_broken_run_is_resumed(self, linear, labelled, tmp_path, monkeypatch):
         whole = run(linear, labelled)
         computed = []
-        write = store.Store.write_cell
+        write = Store.write_cell
 
         def failing(self, index, *rest):
             if len(computed) == 3:
@@ -120,7 +119,7 @@ class TestFolder:
             computed.append(index)
             write(self, index, *rest)
 
-        monkeypatch.setattr(store.Store, "write_cell", failing)
+        monkeypatch.setattr(Store, "write_cell", failing)
         with pytest.raises(RunFolderError, match="no space"):
             run(linear, labelled, out=tmp_path / "run")
         with pytest.raises(RunFolderError, match="not finished"):
@@ -130,20 +129,27 @@ class TestFolder:
             computed.append(index)
             write(self, index, *rest)
 
-        monkeypatch.setattr(store.Store, "write_cell", counting)
+        monkeypatch.setattr(Store, "write_cell", counting)
         resumed = run(linear, labelled, out=tmp_path / "run")
         assert computed == list(range(1 + len(ATTACKS)))
         pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
 
     def test_a_finished_run_is_not_computed_again(self, linear, labelled, tmp_path, monkeypatch):
         run(linear, labelled, out=tmp_path / "run")
-        monkeypatch.setattr(sweep.Worker, "_disturb", None)
+        monkeypatch.setattr(Worker, "_perturb", None)
         assert len(run(linear, labelled, out=tmp_path / "run").predictions)
 
     def test_another_run_is_refused(self, linear, labelled, tmp_path):
         run(linear, labelled, out=tmp_path / "run")
-        with pytest.raises(RunFolderError, match="differs in snr_db.*--out"):
+        with pytest.raises(RunFolderError, match="differs in snr_db"):
             run(linear, labelled, out=tmp_path / "run", snr_db=[0, 10])
+
+    def test_other_weights_under_the_same_name_are_another_run(self, linear, labelled, tmp_path):
+        run(linear, labelled, out=tmp_path / "run", attacks=["gaussian"])
+        with torch.no_grad():
+            linear[1].weight[0, 0] += 1e-3
+        with pytest.raises(RunFolderError, match="differs in models.0.weights_sha256"):
+            run(linear, labelled, out=tmp_path / "run", attacks=["gaussian"])
 
     def test_other_files_are_refused(self, linear, labelled, tmp_path):
         (tmp_path / "thesis.tex").write_text("years of work")
@@ -160,7 +166,7 @@ class TestFolder:
 
     def test_a_file_in_its_place_is_one_line(self, linear, labelled, tmp_path):
         (tmp_path / "run").write_text("")
-        with pytest.raises(RunFolderError, match="--out"):
+        with pytest.raises(RunFolderError, match="cannot be"):
             run(linear, labelled, out=tmp_path / "run")
 
     @pytest.mark.parametrize(
@@ -216,8 +222,22 @@ class TestBadInput:
         with pytest.raises(DataError, match="images"):
             run(linear, (images, np.zeros(len(images), int)))
 
+    @pytest.mark.parametrize(
+        ("argument", "value", "message"),
+        [
+            ("attacks", [], "there is no attack: expected one or more"),
+            ("seed", -1, "seeds -1: expected"),
+            ("batch_size", 0, "batch_size 0: expected a number of images"),
+            ("snr_db", "50:0:5", "SNR grid '50:0:5': expected FIRST:LAST:STEP"),
+            ("ruler", "loudness", "no ruler is called 'loudness'"),
+        ],
+    )
+    def test_arguments_that_make_no_sense(self, labelled, linear, argument, value, message):
+        with pytest.raises(UsageError, match=message):
+            run(linear, labelled, **{argument: value})
+
     def test_unknown_device(self, labelled, linear):
-        with pytest.raises(UsageError, match="try --device cpu"):
+        with pytest.raises(UsageError, match="abacus.*cannot be used"):
             run(linear, labelled, device="abacus")
 
 
@@ -233,14 +253,15 @@ class Shift(Noise):
 
 
 def test_an_attack_of_the_users_own(linear, labelled):
+    assert run(linear, labelled, attacks=[Shift()]).info.config.attacks == ("shift",)
+    with pytest.raises(UsageError, match="shift is given twice"):  # two objects, which may differ
+        run(linear, labelled, attacks=[Shift(), Shift()])
     assert set(run(linear, labelled, attacks=[Shift(), "gaussian"]).curves.attack) == {"clean", "shift", "gaussian"}
 
 
 def test_images_without_labels_are_scored_by_agreement(linear, labelled, tmp_path):
-    entry = harness.Model("m", linear, 4, 3, None, True, "", harness.Preprocessing())
-    data = harness.Images("images", labelled[0], None, (), "0", ())
-    suite = suites.build("test", attacks=[{"spec": "gaussian"}, {"spec": "fgsm"}], snr_db=[0, 40])
-    result = harness.execute([entry], data, suite, tmp_path / "run", quiet=True)
+    request = requested(linear, labelled[0], None, tmp_path / "run", attacks=["gaussian", "fgsm"], snr=[0, 40])
+    result = execute(request, quiet=True)
     assert not result.info.data.labelled
     assert result.curves[result.curves.attack == "clean"].accuracy.item() == 1
     assert result.curves[(result.curves.attack == "fgsm") & (result.curves.snr_db == 0)].accuracy.item() < 0.5

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from .errors import UsageError
 
 
 def shown(name: str | os.PathLike[str], limit: int = 200) -> str:
@@ -71,15 +77,54 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def cache_folder() -> Path:
-    """Tell where downloads and resized images are kept.
+    """Return the folder of downloads and resized images; it need not exist.
 
     Returns
     -------
     Path
-        ``$CNNCOMM_BENCH_CACHE`` where that is set, else ``~/.cache/cnncomm-bench``. It need not exist.
+        ``$CNNCOMM_BENCH_CACHE`` where that is set, else the user's cache folder of this system
+        (``~/.cache/cnncomm-bench`` on Linux).
     """
     set_to = os.environ.get("CNNCOMM_BENCH_CACHE")
-    return Path(set_to).expanduser() if set_to else Path.home() / ".cache" / "cnncomm-bench"
+    return Path(set_to).expanduser() if set_to else platformdirs.user_cache_path("cnncomm-bench", appauthor=False)
+
+
+def path_of(typed: str | os.PathLike[str], argument: str) -> Path:
+    """Expand a path as the user typed it; it need not exist.
+
+    Parameters
+    ----------
+    typed : str or path
+        As ``~/photos``.
+    argument : str
+        Parameter that it was passed as, for messages.
+
+    Raises
+    ------
+    UsageError
+        The system cannot look it up: the name is too long, a folder on the way is not readable, ...
+    """
+    try:
+        path = Path(typed).expanduser()
+        os.fsencode(path)
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or one_line(error)
+        raise UsageError(f"{shown(typed)} cannot be opened ({reason}): pass another path", argument) from error
+    return path
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON in which no object has a key twice; raise ValueError where one has, or RecursionError."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"{shown(next(key for key in keys if keys.count(key) > 1), 80)} is there twice")
+        return found
+
+    return json.loads(text, object_pairs_hook=unique)
 
 
 def listed(names: list[str], limit: int = 3) -> str:

@@ -1,6 +1,6 @@
 """The embedded default: 2,000 test and 6,000 training images of Fashion-MNIST and four small residual networks.
 
-Made by examples/train_bundled.py; README.md in this folder tells how, and under which licence.
+Made by examples/train_bundled.py; README.md in this folder says how, and under which licence.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def path(name: str) -> Path:
         No model is bundled under that name.
     """
     if name not in MODELS:
-        raise UsageError(f"no model is bundled as {name!r}; " + suggest(name, MODELS))
+        raise UsageError(f"no model is bundled as {name!r}; {suggest(name, MODELS)}")
     return FOLDER / f"{name}.safetensors"
 
 

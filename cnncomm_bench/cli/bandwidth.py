@@ -15,7 +15,7 @@ from .link import _LIST, _split
 @click.option("--arch", metavar="SPEC", help="As for a run.")
 @click.option("--data", metavar="PATH|NAME", help="As for a run.")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Use N images, balanced over the classes.")
-@click.option("--side", "sides", **_LIST, help="Dataset a side. Default: 28,20,14,10,7.")
+@click.option("--side", "sides", **_LIST, help="Pixels a side. Default: 28,20,14,10,7.")
 @click.option("--attack", default="gaussian", show_default=True, metavar="SPEC", help="A noise.")
 @click.option("--snr", metavar="GRID", default="-10:40:5", show_default=True, help="dB.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bandwidth"), show_default=True,

@@ -16,7 +16,7 @@ import click
 def correspond(run: Path, link: Path, others: tuple[Path, ...], out: Path) -> None:
     """Measure how alike a CNN's accuracy drop (RUN) and a link's bit error rate (LINK) are.
 
-    What more links found, with jammers or bursts, is told in the table of modules.
+    More links, with jammers or bursts, add to the table of modules.
     """
     from ..experiments.correspondence import pairing as correspond
 

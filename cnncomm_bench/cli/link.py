@@ -24,7 +24,7 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
 @click.option("--jammer", "jammers", **_LIST, help="white, tone, tone:offset=0.5 (in symbol rates beside the carrier).")
 @click.option("--burst", "bursts", **_LIST, help="Impulses of the same energy in a window of so many samples.")
 @click.option("--interleaver", "interleavers", **_LIST, help="none, block. Default: none.")
-@click.option("--max-bits", type=int, metavar="N", help="Where a point gives up. Default: 10^7, coded 200,000.")
+@click.option("--max-bits", type=int, metavar="N", help="Where a point ends without enough errors. Default: 10^7, coded 200,000.")
 @click.option("--min-errors", type=int, metavar="N", help="Errors a point waits for: frames where bits depend on each "
               "other. Default: 1,000, coded 100.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of data and noise.")
@@ -34,7 +34,7 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
     help="Steps of 2.5 dB, LDPC as well, and up to 10^6 coded bits a point (500,000 of information).",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/link"), show_default=True, metavar="FOLDER",
-              help="Where it goes. The same command goes on with one that was cut off.")  # fmt: skip
+              help="Where it goes. The same command resumes one that was cut off.")  # fmt: skip
 def link(out: Path, full: bool, **options: Any) -> None:
     """Simulate a communication link: bit error rate against SNR under the same noise.
 

@@ -10,8 +10,6 @@ import click
 from .._utils.errors import BenchError
 from .typed import typed
 
-_DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
-
 
 @click.command()
 @click.option("--model", "models", multiple=True, metavar="PATH|NAME", help="A checkpoint, or a name such as "
@@ -20,7 +18,7 @@ _DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
 @click.option("--data", metavar="PATH|NAME", help="Labelled images: a folder with one folder a class, an .npz with x "
               "and y, and more. Default: chosen by what the model takes.")  # fmt: skip
 @click.option("--classes", metavar="FILE", help="Which folder is which of the model's classes, one name a line.")
-@click.option("--size", type=click.IntRange(min=1), metavar="N", help="Resize and crop the images to N x N.")
+@click.option("--size", metavar="N", help="Resize and crop the images to N x N.")
 @click.option("--mean", metavar="R,G,B", help="Mean of the model's normalisation, for pixels in [0, 1].")
 @click.option("--std", metavar="R,G,B", help="Standard deviation of the model's normalisation.")
 @click.option("--trust", is_flag=True, help="Open checkpoints that execute code when they are read.")
@@ -31,30 +29,33 @@ _DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
 @click.option("--eps-l2", multiple=True, metavar="EPS", help="Run adversaries also at this L2 radius, such as 0.5.")
 @click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this Linf radius: 8/255.")
 @click.option("--ruler", "rulers", multiple=True, metavar="NAME", help="realised, dispersion or geometric.")
-@click.option("--bits", type=click.IntRange(1, 16), metavar="N", help="Round disturbed images as an N-bit file would.")
-@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Use N images, balanced over the classes.")
-@click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, metavar="N", help="Of the noise.")
-@click.option("--batch-size", default="auto", metavar="N", help="Images a forward pass takes.")
-@click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...")
-@click.option("--executor", default="serial", metavar="NAME", help="serial; ray, all of this machine; or "
-              "ray://HOST:PORT, a cluster.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be run, how long it would take and what it would need, "
-              "and stop.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the run goes. The same command "
-              "goes on with a run that was cut off. Default: a folder under runs/.")  # fmt: skip
-def run(**options: Any) -> None:
+@click.option("--bits", metavar="N", help="Round disturbed images as an N-bit file would.")
+@click.option("--samples", metavar="N", help="Use N images, balanced over the classes.")
+@click.option("--seed", "seeds", multiple=True, metavar="N", help="Of the noise; several are run one after another. "
+              "Default: 0.")  # fmt: skip
+@click.option("--batch-size", metavar="N", help="Images in a forward pass. Default: by their size.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... Default: a GPU where there is one.")
+@click.option("--executor", metavar="NAME", help="serial, the default; ray, all of this machine; "
+              "or ray://HOST:PORT, a cluster.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be run, with its passes, time, memory and disk, and "
+              "stop.")  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.toml", help="Settings of the run; options "
+              "given here replace them.")  # fmt: skip
+@click.option("--out", metavar="FOLDER", help="Where the run is stored. The same command resumes a run that was "
+              "stopped. Default: a folder under runs/.")  # fmt: skip
+def run(config: Path | None, dry_run: bool, **options: Any) -> None:
     """Run a suite of attacks on models and images, and draw the accuracy-drop curves."""
-    from ..evaluation import preparation as request
+    from ..evaluation import execute, prepare
+    from ..results import RunConfig, read_settings
     from . import tables as summary
 
-    models = options.pop("models") or _DEFAULT_MODELS
-    dry_run = options.pop("dry_run")
-    prepared = request.prepare(models, **options)
-    click.echo(summary.before(prepared))
+    given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    request = prepare(RunConfig.of(**((read_settings(config) if config else {}) | given)))
+    click.echo(summary.before(request))
     if dry_run:
-        click.echo(summary.estimated(prepared))
+        click.echo(summary.estimated(request))
         return
-    finished = prepared.execute(command=typed())
-    click.echo(summary.after(finished, prepared.folder))
+    finished = execute(request, command=typed())
+    click.echo(summary.after(finished, request.folder))
     if finished.info.failures:
-        raise BenchError(f"{len(finished.info.failures)} cells failed; the same command tries them again: {typed()}")
+        raise BenchError(f"{len(finished.info.failures)} cells failed; run the same command to retry them: {typed()}")

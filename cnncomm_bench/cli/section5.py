@@ -24,13 +24,13 @@ from .typed import typed
               metavar="X", help="Largest of each training's cycle.")  # fmt: skip
 @click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the results go. The same command "
-              "goes on where it was cut off. Default: a folder under runs/.")  # fmt: skip
+              "resumes where it was cut off. Default: a folder under runs/.")  # fmt: skip
 def section5(experiment: str, **options: Any) -> None:
     """Make the arguments of the paper's Section 5 experiments: features, samples, tradeoff, checkbits."""
     from ..experiments.section5 import execute, open_setting, summary
 
     setting, identity, folder = open_setting(**options)
     names = EXPERIMENTS if experiment == "all" else (experiment,)
-    found = execute(names, setting, identity, folder, command=typed(), tell=click.echo)
+    found = execute(names, setting, identity, folder, command=typed(), report=click.echo)
     click.echo(summary(found, folder))
     raise SystemExit(1 if any(name in found.failures for name in names) else 0)

@@ -15,7 +15,7 @@ from .link import _LIST, _split
 @click.option("--snr", "snr_db", metavar="GRID", default="0:20:2.5", show_default=True, help="dB.")
 @click.option("--ruler", default="dispersion", show_default=True, metavar="NAME", help="dispersion or geometric.")
 @click.option("--steps", type=int, default=1500, show_default=True, metavar="N", help="Of the training.")
-@click.option("--max-bits", type=int, default=400_000, show_default=True, metavar="N", help="Where a point gives up.")
+@click.option("--max-bits", type=int, default=400_000, show_default=True, metavar="N", help="Where a point ends.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of everything.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/special"), show_default=True,
               metavar="FOLDER", help="Where the table and the figure go.")  # fmt: skip

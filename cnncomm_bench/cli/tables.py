@@ -30,19 +30,17 @@ def before(request: Request) -> str:
     -------
     str
     """
-    data, plan = request.data, request.plan()
+    data, info, cells = request.data, request.info, request.cells
     count, channels, height, width = data.images.shape
     lines = [f"model   {model.name}: {model.preprocessing.source} preprocessing" for model in request.models]
     lines += [f"        {note}" for model in request.models for note in model.notes]
     lines.append(f"images  {data.name}: {count} of {channels} x {height} x {width}")
     lines += [f"        {note}" for note in data.notes]
-    lines.append(f"attacks {', '.join(entry.spec for entry in request.suite.attacks)}")
-    grid = request.suite.snr_db
-    lines.append(
-        f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(request.suite.rulers)}"
-    )
-    predictions = sum(cell.num_forwards for cell in plan)
-    lines.append(f"work    {predictions:,} predictions in {len(plan)} cells on {request.device}")
+    lines.append(f"attacks {', '.join(entry.spec for entry in info.suite.attacks)}")
+    grid = info.suite.snr_db
+    lines.append(f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(info.suite.rulers)}")
+    predictions = sum(cell.num_forwards for cell in cells)
+    lines.append(f"work    {predictions:,} predictions in {len(cells)} cells on {info.device}")
     lines.append(f"out     {request.folder}")
     return "\n".join(lines)
 

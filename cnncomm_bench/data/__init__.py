@@ -1,19 +1,20 @@
-"""Open any labelled images as arrays of pixels; nothing in a file is executed."""
+"""Opens any labelled images as arrays of pixels; nothing in a file is executed."""
 
 from .array_like import ArrayLike, chunks
 from .classmap import permutation_warning
 from .dataset import Dataset, Indices
-from .images import Images, balanced_subset, check_labels, default_images, open_images
+from .images import Images, balanced_subset, check_labels, default_images, images_sha256, open_images
 
 __all__ = [
     "ArrayLike",
+    "Dataset",
     "Images",
     "Indices",
-    "Dataset",
     "balanced_subset",
     "check_labels",
     "chunks",
     "default_images",
+    "images_sha256",
     "open_images",
     "permutation_warning",
 ]

@@ -1,4 +1,4 @@
-"""Images that are held somewhere, and asked for a few at a time."""
+"""Lazily indexed images: an array, or anything that is indexed like one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+MOST_IMAGES = 10_000_000
+"""More than any data set of classification holds in one split; a small file may claim any number."""
 CHUNK = 256
-"""Images looked at together."""
+"""Images read together."""
 
 
 class ArrayLike(Protocol):
-    """Images that are held somewhere: an array, one mapped from a file, or anything that answers alike.
-
-    Attributes
-    ----------
-    shape : (N, C, H, W)
-    dtype : numpy.dtype
-        uint8, or float32 in [0, 1].
-    """
+    """Images of shape-(N, C, H, W), read when they are indexed: an array, one mapped from a file, or a reader."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -28,23 +26,14 @@ class ArrayLike(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """uint8 or float32."""
+        """uint8, or float32 in [0, 1]."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Any, /) -> npt.NDArray[Any]: ...
 
 
-def chunks(frames: ArrayLike) -> Iterator[npt.NDArray[Any]]:
-    """All images in order, a few at a time.
-
-    Parameters
-    ----------
-    frames : ArrayLike
-
-    Yields
-    ------
-    ndarray, shape-(n, C, H, W)
-    """
-    for start in range(0, len(frames), CHUNK):
-        yield frames[start : start + CHUNK]
+def chunks(images: ArrayLike) -> Iterator[npt.NDArray[Any]]:
+    """Yield all images in order, at most `CHUNK` at a time: shape-(n, C, H, W)."""
+    for start in range(0, len(images), CHUNK):
+        yield images[start : start + CHUNK]

@@ -1,36 +1,35 @@
-"""Images that come as arrays: .npz files, opened without unpickling and with bombs refused."""
+"""Reads .npz files, without unpickling, and brings arrays to uint8 images and int64 labels; bombs are refused."""
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
-from .buffer import filled, read_into, room
+from .array_like import MOST_IMAGES, Labels, Pixels
+from .buffer import allocate, filled, read_into
 
 _IMAGE_KEYS = ("x", "images", "x_test", "test_images", "data", "image", "arr_0")
 _LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "arr_1")
+_LONGEST_HEADER = 2**14
 BOMB = 2**30
-"""Bytes; more than that, and 200 times more than its file, is what no data set unpacks to."""
+"""Bytes; a file that unpacks to more than that, and to more than 200 times its size, is a bomb."""
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images in memory.
+    """Images of shape-(N, C, H, W) and labels of shape-(N,); None: there are no labels."""
 
-    Attributes
-    ----------
-    images : ndarray of uint8, shape-(N, C, H, W)
-    labels : ndarray of int64, shape-(N,), or None
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None
+    images: Pixels
+    labels: Labels | None
 
 
 def read_npz(path: Path) -> Arrays:
@@ -39,7 +38,7 @@ def read_npz(path: Path) -> Arrays:
     Parameters
     ----------
     path : Path
-        ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
+        With ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
 
     Returns
     -------
@@ -54,51 +53,52 @@ def read_npz(path: Path) -> Arrays:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > max(BOMB, 200 * path.stat().st_size):
-            raise DataError(
-                f"{name} would unpack {path.stat().st_size} bytes to {unpacked}: that is a zip bomb; it was not opened"
-            )
-        with np.load(path, allow_pickle=False) as content:
-            lower = {key.lower(): key for key in content.files}
-            images_key = next((lower[key] for key in _IMAGE_KEYS if key in lower), None)
-            labels_key = next((lower[key] for key in _LABEL_KEYS if key in lower), None)
-            if images_key is None:
+            if unpacked > max(BOMB, 200 * path.stat().st_size):
                 raise DataError(
-                    f"{name} holds {listed(list(content.files), 8) or 'nothing'}, no array x of images: "
-                    "save it as np.savez(FILE, x=images, y=labels)"
+                    f"{name} would unpack {path.stat().st_size} bytes to {unpacked}: a zip bomb, not opened"
                 )
-            images = _read_member(content.zip, images_key)
-            labels = None if labels_key is None else content[labels_key]
+            members = {one.removesuffix(".npy").lower(): one for one in archive.namelist()}
+            if len(members) < len(archive.namelist()):
+                raise DataError(f"{name} holds an array twice: expected one x and one y")
+            images_member = next((members[key] for key in _IMAGE_KEYS if key in members), None)
+            labels_member = next((members[key] for key in _LABEL_KEYS if key in members), None)
+            if images_member is None:
+                raise DataError(
+                    f"{name} holds {listed([one.removesuffix('.npy') for one in members.values()], 8) or 'nothing'}, "
+                    "no array x of images: save it as np.savez(FILE, x=images, y=labels)"
+                )
+            images = _read_member(archive, images_member, name)
+            labels = None if labels_member is None else _read_member(archive, labels_member, name)
     except DataError:
         raise
     except Exception as error:  # zip, zlib and numpy each raise their own on damage
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            raise DataError(
-                f"{name} holds pickled objects, which can run code: refused. Save plain numeric arrays "
-                "(np.savez(FILE, x=images, y=labels))"
-            ) from error
         raise DataError(f"{name} is no intact .npz file ({one_line(error)}): fetch or save it again") from error
     pixels = as_pixels(images, name)
     return Arrays(pixels, None if labels is None else as_labels(labels, len(pixels), name))
 
 
-def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    """Read an array of an .npz file as numpy does, but into room that need not be memory."""
-    name = key if key in archive.namelist() else f"{key}.npy"
-    with archive.open(name) as file:
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, fortran_order, dtype = header[np.lib.format.read_magic(file)](file)
-        if dtype.hasobject:
-            raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
-        if prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
-            raise ValueError("an array claims to be larger than its file")
-        flat = room((prod(shape),), dtype)
+def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> npt.NDArray[Any]:
+    """Read an array of an .npz file as numpy does, but into a buffer that may be a mapped file."""
+    with archive.open(member) as file:
+        head = io.BytesIO(file.read(_LONGEST_HEADER))  # numpy would read a header of gigabytes
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, fortran_order, dtype = header[np.lib.format.read_magic(head)](head)
+    if dtype.hasobject:
+        raise DataError(
+            f"{name} holds pickled objects, which can run code: refused. Save plain numeric arrays "
+            "(np.savez(FILE, x=images, y=labels))"
+        )
+    if prod(shape) * dtype.itemsize > archive.getinfo(member).file_size:
+        raise ValueError("an array claims to be larger than its file")
+    flat = allocate((prod(shape),), dtype)
+    with archive.open(member) as file:
+        file.read(head.tell())
         if read_into(file, flat.view(np.uint8)) < flat.nbytes:
             raise EOFError("an array is cut off")
     return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
 
 
-def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
+def as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
     """Bring images to uint8, shape-(N, C, H, W).
 
     Parameters
@@ -125,8 +125,10 @@ def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
         images = images.transpose(0, 3, 1, 2)
     elif images.shape[1] not in (1, 3) or images.shape[3] in (1, 3):
         raise DataError(
-            f"{name}: x has shape {images.shape}, in which 1 or 3 channels cannot be told: use (N, H, W, 3)"
+            f"{name}: x has shape {images.shape}, in which no axis is 1 or 3 channels: save it as (N, H, W, 3)"
         )
+    if len(images) > MOST_IMAGES:
+        raise DataError(f"{name} holds {len(images)} images, expected at most {MOST_IMAGES}")
     if max(images.shape[2:]) > 4096:
         raise DataError(f"{name}: images of {images.shape[2]} x {images.shape[3]} pixels, expected at most 4096 x 4096")
     if images.dtype == np.uint8:
@@ -146,7 +148,7 @@ def as_pixels(images: np.ndarray, name: str) -> np.ndarray:
     return filled((np.round(image * 255) for image in images), images.shape)
 
 
-def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
+def as_labels(labels: npt.NDArray[Any], count: int, name: str) -> Labels:
     """Bring labels to int64, shape-(N,).
 
     Parameters
@@ -167,7 +169,9 @@ def as_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
     DataError
         Their number, shape or values are wrong.
     """
-    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb" and (labels.sum(1) == 1).all():
+    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb":
+        if not (((labels == 0) | (labels == 1)).all() and ((labels == 1).sum(1) == 1).all()):
+            raise DataError(f"{name}: y has rows that are not one-hot, expected whole numbers of shape (N,)")
         labels = labels.argmax(1)
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.ndim != 1 or labels.dtype.kind not in "iufb":

@@ -1,4 +1,4 @@
-"""Room for images: in memory where they are few, else in a file that is mapped, so that they need not fit."""
+"""Buffers for images: in memory where they are few, else in a mapped file, so that they need not fit into memory."""
 
 from __future__ import annotations
 
@@ -9,31 +9,23 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .._utils.errors import DataError
 from .._utils.files import cache_folder, shown
+from .array_like import Pixels
 
 IN_MEMORY = 2**28
-"""Bytes of images that are held in memory; what is larger is kept in a file."""
+"""Bytes of images that are held in memory; a larger buffer is a mapped file."""
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarray:
-    """An array to be filled.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    dtype : numpy.dtype
-
-    Returns
-    -------
-    ndarray
-        Where it is larger than `IN_MEMORY`, mapped from a file in the cache folder that goes with it.
+def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
+    """Allocate an array to be filled; larger than `IN_MEMORY`, it is a nameless file in the cache folder.
 
     Raises
     ------
     DataError
-        There is no room on that disk.
+        The disk of the cache folder is full.
     """
     size = prod(shape) * np.dtype(dtype).itemsize
     if size <= IN_MEMORY:
@@ -42,30 +34,19 @@ def room(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarra
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # so that a full disk is told now, and not by a signal on writing
+            if hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a signal on writing
                 os.posix_fallocate(file.fileno(), 0, size)
             return np.memmap(file, dtype, "r+" if hasattr(os, "posix_fallocate") else "w+", shape=shape)
     except OSError as error:
         raise DataError(
-            f"the images take {size / 1e9:.1f} GB, and {shown(folder)} has no room for them ({error.strerror}): make "
-            "some, point CNNCOMM_BENCH_CACHE to another disk, or use --samples"
+            f"the images take {size / 1e9:.1f} GB, which {shown(folder)} cannot hold ({error.strerror}): free some "
+            "space, set CNNCOMM_BENCH_CACHE to a folder on another disk, or use fewer images",
+            "samples",
         ) from error
 
 
-def read_into(file: Any, content: np.ndarray) -> int:
-    """Fill bytes from a file, a mebibyte at a time.
-
-    Parameters
-    ----------
-    file : file
-        Open for reading.
-    content : ndarray of uint8, shape-(n,)
-
-    Returns
-    -------
-    int
-        How many there were.
-    """
+def read_into(file: Any, content: npt.NDArray[np.uint8]) -> int:
+    """Fill `content`, shape-(n,), from an open file, a mebibyte at a time; return how many bytes there were."""
     done = 0
     while done < len(content):
         read = file.readinto(content[done : done + 2**20])
@@ -75,19 +56,9 @@ def read_into(file: Any, content: np.ndarray) -> int:
     return done
 
 
-def filled(images: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Images, one by one, into room for all of them.
-
-    Parameters
-    ----------
-    images : iterable of ndarray of uint8, shape-(C, H, W)
-    shape : (N, C, H, W)
-
-    Returns
-    -------
-    ndarray of uint8, shape-(N, C, H, W)
-    """
-    result = room(shape)
+def filled(images: Iterable[npt.NDArray[Any]], shape: tuple[int, ...]) -> Pixels:
+    """Copy images of shape-(C, H, W), one by one, into one buffer of `shape`, (N, C, H, W)."""
+    result: Pixels = allocate(shape)
     for index, image in enumerate(images):
         result[index] = image
     return result

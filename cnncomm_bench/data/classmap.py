@@ -1,20 +1,21 @@
-"""Class names: a map from the data's folders to the model's labels, and the signs that one is needed."""
+"""Class maps: from the class names of the data to the model's labels, and the warning that one is needed."""
 
 from __future__ import annotations
 
 import csv
-import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .._utils.errors import DataError, UsageError, suggest
-from .._utils.files import listed, one_line, shown
+from .._utils.files import listed, one_line, parse_json, path_of, shown
+from .array_like import Labels
 
 
 def read_class_map(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Read `--classes FILE`: which of the model's labels each class of the data is.
+    """Read a class map: which of the model's labels each class of the data is.
 
     Parameters
     ----------
@@ -36,8 +37,9 @@ def read_class_map(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
     DataError
         It cannot be understood.
     """
+    path = path_of(path, "classes")
     if not path.is_file():
-        raise UsageError(f"--classes {shown(path)}: there is no such file")
+        raise UsageError(f"{shown(path)}: there is no such file, expected a class map", "classes")
     name = shown(path.name)
     try:
         if path.stat().st_size > 2**22:
@@ -53,36 +55,61 @@ def read_class_map(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
     names = [str(label) for label in range(max(pairs.values()) + 1)]
     for word, label in pairs.items():
         names[label] = word
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} contradicts itself: a class is called by the number of another one")
     return pairs, tuple(names)
 
 
 def _from_json(text: str) -> dict[str, int]:
-    content = json.loads(text)
+    content = parse_json(text)
     if isinstance(content, list):
-        return {str(word): label for label, word in enumerate(content)}
+        return _unique([(str(word), label) for label, word in enumerate(content)])
     if not isinstance(content, dict):
         raise ValueError("expected a list or an object")
-    if all(isinstance(value, int) for value in content.values()):
-        return {str(word): int(label) for word, label in content.items()}
-    pairs = {}
+    if all(type(value) is int for value in content.values()):
+        return _unique(list(content.items()))
+    if all(isinstance(value, str) for value in content.values()):
+        return _unique([(word, int(label)) for label, word in content.items()])
+    # ImageNet's index has a unique code and a word a class; a word of two classes ("crane") names neither.
+    pairs: list[tuple[str, int]] = []
     for label, words in content.items():
-        for word in words if isinstance(words, list) else [words]:
-            pairs[str(word)] = int(label)
-    return pairs
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"{shown(label, 40)} has no name")
+        pairs += [(word, int(label)) for word in words]
+    count = Counter(word for word, _ in pairs)
+    unique = {word: label for word, label in pairs if count[word] == 1}
+    if set(unique.values()) < {int(label) for label in content}:
+        raise ValueError("a class has no name of its own")
+    return unique
 
 
 def _from_lines(text: str) -> dict[str, int]:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     rows = list(csv.reader(lines, delimiter="\t" if any("\t" in line for line in lines) else ","))
-    if rows and all(len(row) == 2 for row in rows) and all(row[1].strip().isdigit() for row in rows[1:]):
-        body = rows if rows[0][1].strip().isdigit() else rows[1:]
-        return {row[0].strip(): int(row[1]) for row in body}
-    if len(set(lines)) < len(lines):
-        raise ValueError("a class is named twice")
-    return {line: label for label, line in enumerate(lines)}
+    if rows and all(len(row) == 2 for row in rows) and all(_is_label(row[1]) for row in rows[1:]):
+        body = rows if _is_label(rows[0][1]) else rows[1:]
+        return _unique([(row[0].strip(), int(row[1])) for row in body])
+    return _unique([(line, label) for label, line in enumerate(lines)])
 
 
-def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def _is_label(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isdigit()
+
+
+def _unique(pairs: list[tuple[str, int]]) -> dict[str, int]:
+    """Refuse a class with two labels and a label with two names: one of them would be silently lost."""
+    found: dict[str, int] = {}
+    named: dict[int, str] = {}
+    for word, label in pairs:
+        if word in found:
+            raise ValueError(f"the class {shown(word, 40)} is named twice")
+        if label in named:
+            raise ValueError(f"label {label} has two names, {shown(named[label], 40)} and {shown(word, 40)}")
+        found[word], named[label] = label, word
+    return found
+
+
+def relabel(labels: Labels, class_names: tuple[str, ...], path: Path) -> tuple[Labels, tuple[str, ...]]:
     """Turn the data's labels into the model's.
 
     Parameters
@@ -106,10 +133,10 @@ def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tup
         A class of the data is not in the map.
     """
     pairs, names = read_class_map(path)
-    numeric = all(word.isdigit() for word in class_names)
+    numeric = all(_is_label(word) for word in class_names)
     missing = [word for word in class_names if word not in pairs]
-    if missing and numeric and len(class_names) <= len(names):
-        return labels, names  # labels are numbers already; the file only names them
+    if missing and numeric and max(map(int, class_names)) < len(names):  # the file names the numbers
+        pairs, missing = {word: int(word) for word in class_names}, []
     if missing:
         near = suggest(missing[0], pairs) if len(pairs) <= 20 else suggest(missing[0], pairs).partition(" There are")[0]
         raise DataError(f"{shown(path.name)} does not name {listed(missing)}, classes of the data; {near}")
@@ -117,10 +144,8 @@ def relabel(labels: np.ndarray, class_names: tuple[str, ...], path: Path) -> tup
     return table[labels], names
 
 
-def permutation_warning(
-    labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str] | None = None
-) -> str | None:
-    """Say so when clean predictions look right but for the order of the classes.
+def permutation_warning(labels: Labels, predictions: Labels, class_names: Sequence[str] | None = None) -> str | None:
+    """Report clean predictions that look right but for the order of the classes.
 
     Parameters
     ----------
@@ -160,5 +185,5 @@ def permutation_warning(
     return (
         f"the labels look permuted: {matched:.0%} of the images would be right in another order of classes, "
         f"{accuracy:.0%} are (images of {named(old)} are classified as {named(new)}): "
-        "give the model's order with --classes FILE"
+        "pass a class map in the model's order"
     ).replace("%", " %")

@@ -1,4 +1,4 @@
-"""The images of a run, as its cells ask for them: a few at a time, so that they need not fit into memory."""
+"""The images of a run, read a few at a time, so that they need not fit into memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class Dataset:
     Attributes
     ----------
     images : ArrayLike, shape-(N, C, H, W)
-        uint8, or float32 in [0, 1].
     labels : ndarray of int64, shape-(N,), or None
         None: each model's clean predictions take their place.
     keep : ndarray of int64
@@ -44,18 +43,18 @@ class Dataset:
         DataError
             No image is left.
         """
-        lit = np.concatenate([chunk.any(axis=(1, 2, 3)) for chunk in chunks(images)])
-        if not lit.any():
+        powered = np.concatenate([chunk.any(axis=(1, 2, 3)) for chunk in chunks(images)])
+        if not powered.any():
             raise DataError("every image has zero power (all pixels black): no SNR is defined")
-        return cls(images, labels, np.flatnonzero(lit))
+        return cls(images, labels, np.flatnonzero(powered))
 
     def floats(self, indices: Indices) -> Tensor:
-        """Some of the images, float32 in [0, 1]."""
+        """Return the images at `indices`, float32 in [0, 1]."""
         chosen = torch.from_numpy(self.images[indices])
         return chosen.float().div_(255) if chosen.dtype == torch.uint8 else chosen
 
     def subset(self, samples: int | None) -> Indices:
-        """The first images of a seeded order balanced over the classes, so that smaller subsets lie in larger ones."""
+        """Return the first images of a seeded, balanced order, so that smaller subsets are part of larger ones."""
         if samples is None or samples >= len(self.keep):
             return self.keep
         labels = np.zeros(len(self.keep), dtype=np.int64) if self.labels is None else self.labels[self.keep]
@@ -63,13 +62,13 @@ class Dataset:
         return chosen
 
     def median_norm(self) -> float:
-        """Median L2 norm of the images, by at most 4,000 of them."""
+        """Return the median L2 norm of the images, estimated from at most 4,000 of them."""
         sample = self.keep[:: max(1, len(self.keep) // 2000)]
         parts = np.split(sample, range(CHUNK, len(sample), CHUNK))
         norms = torch.cat([snr.power(self.floats(part)).sqrt() for part in parts])
         return round(float(norms.median()), 4)
 
     def left_out(self) -> dict[str, list[int]]:
-        """Indices of the images that are not run, by the reason."""
+        """Return the indices of the images that are not run, by the reason."""
         dark = np.setdiff1d(np.arange(len(self.images)), self.keep)
         return {"zero power": dark.tolist()} if len(dark) else {}

@@ -1,4 +1,4 @@
-"""One image file to 8-bit pixels: any depth, palette or orientation in, a model's size out."""
+"""Decodes one image file to 8-bit pixels of the model's size, from any depth, palette or orientation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._utils.files import one_line, shown
-from .buffer import room
+from .array_like import Pixels
+from .buffer import allocate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +33,7 @@ SUFFIXES = frozenset(
     )
 )
 MAX_PIXELS = 100_000_000
+_MOST_SCANS = 100  # a progressive JPEG has about ten, its thumbnail among them
 Source = Path | bytes | Callable[[], Image]
 
 
@@ -45,7 +47,7 @@ def read_image(
     size: int | None = None,
     resize: int | None = None,
     interpolation: str = "bilinear",
-) -> np.ndarray:
+) -> Pixels:
     """Read one image as the model takes it.
 
     Rotated as its EXIF data say, converted to grey or RGB (transparency is dropped, as torchvision's loader
@@ -83,7 +85,10 @@ def read_image(
             if callable(source):
                 image = _eight_bits(source(), mode)
             else:
-                with Image.open(io.BytesIO(_content(source)), formats=_formats()) as opened:
+                content = _content(source)
+                if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _MOST_SCANS:
+                    raise UnreadableImage(f"a JPEG of more than {_MOST_SCANS} scans, which takes minutes to decode")
+                with Image.open(io.BytesIO(content), formats=_formats()) as opened:
                     _check_pixels(opened.width, opened.height)
                     image = _eight_bits(_upright(opened), mode)
             if size is not None:
@@ -99,18 +104,7 @@ def read_image(
 
 
 def is_grey(source: Source) -> bool | None:
-    """Tell whether an image has one channel, from its header.
-
-    Parameters
-    ----------
-    source : Path, bytes or callable
-        As in `read_image`.
-
-    Returns
-    -------
-    bool or None
-        None where it cannot be told.
-    """
+    """Return whether an image has one channel, from its header; None where that is unreadable."""
     from PIL import Image
 
     try:
@@ -130,7 +124,7 @@ def is_grey(source: Source) -> bool | None:
 def _formats() -> tuple[str, ...]:
     from PIL import Image
 
-    logging.getLogger("PIL").addHandler(logging.NullHandler())  # it prints what it thinks of a damaged file
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # it prints warnings of damaged files
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
@@ -211,7 +205,7 @@ def _fitted(image: Image, size: int, resize: int, interpolation: str) -> Image:
     return image if image.size == (size, size) else image.crop((left, top, left + size, top + size))
 
 
-def resized(images: np.ndarray, size: int, resize: int | None, interpolation: str) -> np.ndarray:
+def resized(images: Pixels, size: int, resize: int | None, interpolation: str) -> Pixels:
     """Resize and crop images that are already arrays, as `read_image` does files.
 
     Parameters
@@ -227,7 +221,7 @@ def resized(images: np.ndarray, size: int, resize: int | None, interpolation: st
     """
     from PIL import Image
 
-    result = room((*images.shape[:2], size, size))
+    result: Pixels = allocate((*images.shape[:2], size, size))
     for index, pixels in enumerate(images):
         grey = len(pixels) == 1
         image = Image.fromarray(np.ascontiguousarray(pixels[0] if grey else pixels.transpose(1, 2, 0)))
@@ -237,14 +231,12 @@ def resized(images: np.ndarray, size: int, resize: int | None, interpolation: st
 
 
 def described(skipped: list[tuple[str, str]], total: int) -> str:
-    """Say which images were left out and why, on one line.
+    """Report which of `total` images were left out and why, on one line.
 
     Parameters
     ----------
     skipped : list of (name, reason)
         At least one.
-    total : int
-        How many images there were.
 
     Returns
     -------

@@ -1,10 +1,11 @@
-"""Fetches a public file once, resumed and verified, and unpacks it so that nothing leaves its folder."""
+"""Downloads a public file once, resumed and verified, and unpacks it so that nothing leaves its folder."""
 
 from __future__ import annotations
 
 import http.client
 import shutil
 import tarfile
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -17,6 +18,10 @@ from .._utils.errors import DataError
 from .._utils.files import cache_folder, one_line, sha256_of, shown
 
 _CHUNK = 2**20
+LONGEST = 7200
+"""Seconds that a download may take, its retries included."""
+SLOWEST, WINDOW = 5000, 30
+"""Bytes a second that must arrive on average over so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,9 @@ def unpacked(remote: Remote, name: str) -> Path:
     return folder
 
 
+# Not pooch: it starts a cut download again from zero, and limits neither its time, its size nor what it unpacks to.
 def fetch(remote: Remote, path: Path, attempts: int = 4) -> None:
-    """Download a file; what an earlier attempt left is gone on with.
+    """Download a file; an interrupted download is resumed.
 
     Parameters
     ----------
@@ -95,7 +101,7 @@ def fetch(remote: Remote, path: Path, attempts: int = 4) -> None:
     path : Path
         Where to put it; it appears there only after its checksum was verified.
     attempts : int
-        How often a cut connection is taken up again.
+        How often to resume after a cut connection.
 
     Raises
     ------
@@ -105,36 +111,38 @@ def fetch(remote: Remote, path: Path, attempts: int = 4) -> None:
     if path.is_file() and sha256_of(path) == remote.sha256:
         return
     part = path.with_name(f"{path.name}.part")
-    manual = f"download {remote.url} yourself and pass the unpacked folder with --data"
+    deadline = time.monotonic() + LONGEST
+    manual = f"download {remote.url} yourself and pass the unpacked folder"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(attempts):
             try:
-                if _fetch_rest(remote, part):
+                if _fetch_rest(remote, part, deadline):
                     break
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 if attempt == attempts - 1 or isinstance(error, urllib.error.HTTPError):
                     raise
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"{remote.url} could not be fetched ({one_line(error)}): try again to go on, or {manual}"
+            f"{remote.url} could not be fetched ({one_line(error)}): try again to resume, or {manual}", "data"
         ) from error
     have = part.stat().st_size
     if have < remote.size:
         raise DataError(
-            f"{remote.url} was cut off at {have} of {remote.size} bytes: try again to go on from there, or {manual}"
+            f"{remote.url} was cut off at {have} of {remote.size} bytes: try again to resume, or {manual}", "data"
         )
     found = sha256_of(part)
     if found != remote.sha256:
         part.unlink()
         raise DataError(
             f"{remote.url} has the SHA-256 {found[:12]}..., expected {remote.sha256[:12]}...: not what was "
-            f"published; it was deleted. Try again, or {manual}"
+            f"published; it was deleted. Try again, or {manual}",
+            "data",
         )
     part.replace(path)
 
 
-def _fetch_rest(remote: Remote, part: Path) -> bool:
+def _fetch_rest(remote: Remote, part: Path, deadline: float) -> bool:
     """Append what is missing; True once all is there."""
     have = part.stat().st_size if part.is_file() else 0
     if have > remote.size:
@@ -145,12 +153,28 @@ def _fetch_rest(remote: Remote, part: Path) -> bool:
     request = urllib.request.Request(remote.url, headers={"User-Agent": "cnncomm-bench"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        resumed = answer.status == 206 and str(answer.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
+    with urllib.request.urlopen(request, timeout=60) as response:
+        resumed = response.status == 206 and str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
         with part.open("ab" if resumed else "wb") as file:
             # One byte more than expected is read at most, so that a server cannot fill the disk.
-            _copy(answer, file, remote.size + 1 - (have if resumed else 0))
+            _receive(response, file, remote.size + 1 - (have if resumed else 0), deadline)
     return part.stat().st_size >= remote.size
+
+
+def _receive(response: http.client.HTTPResponse, file: IO[bytes], limit: int, deadline: float) -> None:
+    """Copy what arrives, unless it is too slow: a server may keep a connection open by a byte a minute."""
+    window, received = time.monotonic(), 0
+    while limit > 0 and (chunk := response.read1(min(_CHUNK, limit))):
+        file.write(chunk)
+        limit -= len(chunk)
+        received += len(chunk)
+        now = time.monotonic()
+        if now > deadline:
+            raise TimeoutError(f"it takes more than {LONGEST} s")
+        if now - window > WINDOW:
+            if received < SLOWEST * (now - window):
+                raise TimeoutError(f"it is slower than {SLOWEST} bytes a second")
+            window, received = now, 0
 
 
 def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> None:
@@ -185,7 +209,7 @@ def extract(archive: Path, folder: Path, max_bytes: int = 2**32, max_members: in
         temporary.replace(folder)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         if folder.is_dir():
-            return  # another process was faster
+            return  # another process unpacked it first
         raise DataError(f"{name} cannot be unpacked ({one_line(error)}): delete it and try again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

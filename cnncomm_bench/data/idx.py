@@ -1,4 +1,4 @@
-"""Images in MNIST's IDX format, gzipped or not."""
+"""Reads images in MNIST's IDX format, gzipped or not."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import zlib
 from math import prod
 from pathlib import Path
 
-import numpy as np
-
 from .._utils.errors import DataError
 from .._utils.files import one_line, shown
+from .array_like import MOST_IMAGES, Pixels
 from .arrays import BOMB, Arrays, as_labels, as_pixels
-from .buffer import read_into, room
+from .buffer import allocate, read_into
 
 
 def read_idx(path: Path) -> Arrays:
-    """Read images in MNIST's IDX format, and the labels that lie beside them.
+    """Read images in MNIST's IDX format, and the labels beside them.
 
     Parameters
     ----------
@@ -46,33 +45,13 @@ def read_idx(path: Path) -> Arrays:
 
 
 def idx_files(folder: Path) -> list[Path]:
-    """List the IDX files of images in a folder, test images first.
-
-    Parameters
-    ----------
-    folder : Path
-        Any folder.
-
-    Returns
-    -------
-    list of Path
-    """
+    """List the IDX files of images in a folder, test images first."""
     found = [p for p in folder.iterdir() if "idx3-ubyte" in p.name and p.is_file()]
     return sorted(found, key=lambda p: (not p.name.startswith(("t10k", "test", "emnist-test")), p.name))
 
 
 def is_idx(path: Path) -> bool:
-    """Tell whether a file is IDX by its first bytes, gzip or not.
-
-    Parameters
-    ----------
-    path : Path
-        A regular file.
-
-    Returns
-    -------
-    bool
-    """
+    """Return whether a regular file is IDX, by its first bytes; gzip or not."""
     try:
         with path.open("rb") as raw, gzip.open(raw) if _gzipped(path) else raw as file:
             head = file.read(4)
@@ -93,7 +72,7 @@ def _labels_beside(path: Path) -> Path | None:
     return next((p for p in near if p.name != path.name and p.is_file()), None)
 
 
-def _idx(path: Path) -> np.ndarray:
+def _idx(path: Path) -> Pixels:
     name = shown(path.name)
     try:
         with path.open("rb") as raw, gzip.open(raw) if _gzipped(path) else raw as file:
@@ -107,7 +86,9 @@ def _idx(path: Path) -> np.ndarray:
                 _gzipped(path) and claimed > max(BOMB, 200 * path.stat().st_size)
             ):
                 raise DataError(f"{name} claims {' x '.join(map(str, shape))} bytes in {path.stat().st_size}: refused")
-            content = room((claimed,))
+            if shape[0] > MOST_IMAGES:
+                raise DataError(f"{name} claims {shape[0]} images, expected at most {MOST_IMAGES}: refused")
+            content = allocate((claimed,))
             done = read_into(file, content)
             more = bool(file.read(1))
     except (OSError, EOFError, zlib.error, struct.error) as error:

@@ -1,4 +1,4 @@
-"""Opens any labelled images as one array of 8-bit pixels, the size and channels a model takes."""
+"""Opens any labelled images as one array of 8-bit pixels, with the size and channels that a model takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._utils.errors import DataError, UsageError
 from .._utils.files import listed, shown
 from ..models import Preprocessing
 from . import sources
-from .array_like import ArrayLike, chunks
+from .array_like import ArrayLike, Labels, Pixels, chunks
 from .arrays import Arrays
 from .buffer import filled
 from .classmap import permutation_warning, relabel
@@ -30,6 +30,7 @@ __all__ = [
     "balanced_subset",
     "check_labels",
     "default_images",
+    "images_sha256",
     "open_images",
     "permutation_warning",
 ]
@@ -44,7 +45,7 @@ class Images:
     name : str
         For tables: ``'flower_photos/val'``, ``'bundled:fashion-mnist'``.
     images : ArrayLike, shape-(N, C, H, W)
-        Of uint8: an array, which may be mapped from a file, or what answers like one.
+        Of uint8.
     labels : ndarray of int64, shape-(N,), or None
         None: images without labels, scored by agreement with the clean predictions.
     class_names : tuple of str
@@ -57,7 +58,7 @@ class Images:
 
     name: str
     images: ArrayLike
-    labels: np.ndarray | None
+    labels: Labels | None
     class_names: tuple[str, ...]
     sha256: str
     notes: tuple[str, ...] = ()
@@ -111,11 +112,17 @@ def open_images(
     notes: list[str] = []
     if spec is None:
         spec = default_images(model_classes, channels)
-        notes.append(f"no --data given: {spec} was chosen, for {model_classes} classes")
+        notes.append(f"no data set was named: {spec} is used, for {model_classes} classes")
     found = sources.find(str(spec))
     content, names, labels = found.content, found.class_names, found.labels
     notes += found.notes
     if labels is not None:
+        if classes is None and isinstance(content, Listing) and not content.ordered:
+            raise DataError(
+                f"{found.name} has names as labels ({listed(list(names))}), and nothing says which class of the model "
+                "each is: pass a class map, or number them",
+                "classes",
+            )
         if classes is not None:
             labels, names = relabel(labels, names, Path(classes))
         _check_classes(found.name, labels, names, model_classes)
@@ -123,7 +130,7 @@ def open_images(
         count = len(content.files) if isinstance(content, Listing) else len(content.images)
         kept = balanced_subset(np.zeros(count, np.int64) if labels is None else labels, samples, seed)
         if len(kept) < samples:
-            notes.append(f"{found.name} has {len(kept)} images, fewer than --samples {samples}: all are used")
+            notes.append(f"{found.name} has {len(kept)} images, fewer than {samples} samples: all are used")
         labels = None if labels is None else labels[kept]
         content = _only(content, kept)
     how = preprocessing or Preprocessing()
@@ -134,8 +141,8 @@ def open_images(
         labels = None if labels is None else labels[kept]
     else:
         images, more = _fitted(content.images, found.name, channels, how)
-    sha256 = _digest(images, labels)
-    return Images(found.name, images, labels, names, sha256, (*notes, *more))
+    sha256 = images_sha256(images, labels)
+    return Images(found.name, images, labels, tuple(shown(one, 80) for one in names), sha256, (*notes, *more))
 
 
 def default_images(model_classes: int | None, channels: int | None) -> str:
@@ -146,7 +153,7 @@ def default_images(model_classes: int | None, channels: int | None) -> str:
     model_classes : int or None
         Number of the model's classes.
     channels : int or None
-        Of the images it takes.
+        1 for grey, 3 for colour; None: it takes any.
 
     Returns
     -------
@@ -171,12 +178,13 @@ def default_images(model_classes: int | None, channels: int | None) -> str:
         return "cifar10"
     kind = {1: "grey ", 3: "colour "}.get(channels or 0, "")
     raise UsageError(
-        f"--data is missing: no data set is known for {model_classes} classes of {kind}images; "
-        "pass --data FOLDER with one folder of images a class"
+        f"no data set was named, and none is known for {model_classes} classes of {kind}images: "
+        "pass a folder with one folder of images a class",
+        "data",
     )
 
 
-def balanced_subset(labels: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def balanced_subset(labels: Labels, samples: int, seed: int) -> Labels:
     """Choose images at random, as many of each class as there are.
 
     Parameters
@@ -205,9 +213,9 @@ def balanced_subset(labels: np.ndarray, samples: int, seed: int) -> np.ndarray:
     [6, 6]
     """
     if samples < 1:
-        raise UsageError(f"--samples {samples}: expected a number of images, 1 or more")
+        raise UsageError(f"{samples} samples: expected a number of images, 1 or more", "samples")
     random = np.random.default_rng(seed)
-    # The k-th image of each class goes before every (k+1)-th: then the first `samples` are balanced.
+    # The k-th image of each class precedes every (k+1)-th: then the first `samples` are balanced.
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -219,11 +227,6 @@ def balanced_subset(labels: np.ndarray, samples: int, seed: int) -> np.ndarray:
 def check_labels(model: Model, images: Images) -> None:
     """Check that the model has a class for every label.
 
-    Parameters
-    ----------
-    model : Model
-    images : Images
-
     Raises
     ------
     DataError
@@ -234,40 +237,43 @@ def check_labels(model: Model, images: Images) -> None:
 
 
 def _check_classes(
-    name: str, labels: np.ndarray, names: tuple[str, ...], model_classes: int | None, model: str = "the model"
+    name: str, labels: Labels, names: tuple[str, ...], model_classes: int | None, model: str = "the model"
 ) -> None:
     present = np.unique(labels)
     if len(present) == 1:
         only = names[int(present[0])] if int(present[0]) < len(names) else str(present[0])
         raise DataError(
             f"{name} has images of one class only ({shown(only)}): accuracy needs at least two; "
-            "pass the folder above it, with one folder a class"
+            "pass the folder above it, with one folder a class",
+            "data",
         )
     if model_classes is not None and int(present[-1]) >= model_classes:
         said = listed([names[int(i)] if int(i) < len(names) else str(i) for i in present], 4)
         raise DataError(
             f"{model} has {model_classes} classes and {name} has labels up to {present[-1]} "
             f"({len(present)} classes: {said}): "
-            "pass the data it was trained for, or --classes FILE with the model's classes"
+            "pass the data it was trained for, or a class map with the model's classes",
+            "data",
+            "classes",
         )
 
 
-def _only(content: Listing | Arrays, kept: np.ndarray) -> Listing | Arrays:
+def _only(content: Listing | Arrays, kept: Labels) -> Listing | Arrays:
     if isinstance(content, Arrays):
         images = content.images
         return Arrays(filled((images[i] for i in kept), (len(kept), *images.shape[1:])), None)
     return replace(content, files=[content.files[i] for i in kept], names=[content.names[i] for i in kept])
 
 
-def _fitted(
-    images: np.ndarray, name: str, channels: int | None, how: Preprocessing
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _fitted(images: Pixels, name: str, channels: int | None, how: Preprocessing) -> tuple[Pixels, tuple[str, ...]]:
     own = images.shape[1]
     if channels is not None and channels != own:
         kinds = {1: "grey images (1 channel)", 3: "colour images (3 channels)"}
         raise DataError(
             f"{name} holds {kinds[own]} and the model takes {kinds.get(channels, f'{channels} channels')}: "
-            "pass the data or the model that fits"
+            "pass the data or the model that fits",
+            "models",
+            "data",
         )
     height, width = images.shape[2:]
     if how.size is None or (height, width) == (how.size, how.size):
@@ -276,8 +282,9 @@ def _fitted(
     return resized(images, how.size, how.resize, how.interpolation), (note,)
 
 
-def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:
-    digest = hashlib.sha256(repr(images.shape).encode())
+def images_sha256(images: ArrayLike, labels: Labels | None) -> str:
+    """SHA-256 of shape, pixels and labels, by which runs on the same images are found, however they were opened."""
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     for chunk in chunks(images):
         digest.update(np.ascontiguousarray(chunk).data)
     if labels is not None:

@@ -12,7 +12,8 @@ import numpy as np
 from .._utils.errors import DataError
 from .._utils.files import cache_folder, shown
 from ..models import Preprocessing
-from .buffer import room
+from .array_like import Labels, Pixels
+from .buffer import allocate
 from .decode import UnreadableImage, described, is_grey, read_image
 from .listings import Listing
 
@@ -22,17 +23,16 @@ _WORTH_CACHING = 1000
 
 def read_listing(
     listing: Listing, name: str, channels: int | None, how: Preprocessing
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+) -> tuple[Pixels, Labels, tuple[str, ...]]:
     """Decode all files of a listing, or take them from the cache.
 
     Parameters
     ----------
     listing : Listing
-        What to read.
     name : str
         Of the data set, for messages.
     channels : int or None
-        Of the images wanted; None: as the first one has.
+        1 for grey, 3 for colour; None: as the first readable image.
     how : Preprocessing
         Size, resizing and interpolation.
 
@@ -51,7 +51,9 @@ def read_listing(
     grey = next((found for found in map(is_grey, listing.files[:5]) if found is not None), None)
     wanted = channels or (1 if grey else 3)
     if wanted not in (1, 3):
-        raise DataError(f"{name} holds image files, and the model takes {wanted} channels: pass an .npz of such images")
+        raise DataError(
+            f"{name} holds image files, and the model takes {wanted} channels: pass an .npz of such images", "data"
+        )
     notes = []
     if grey is not None and grey != (wanted == 1):
         kinds = ("grey", "colour") if grey else ("colour", "grey")
@@ -71,8 +73,8 @@ def read_listing(
     return images, kept, tuple(notes)
 
 
-def _decode(listing: Listing, name: str, channels: int, how: Preprocessing) -> tuple[np.ndarray, list[tuple[int, str]]]:
-    images: np.ndarray | None = None
+def _decode(listing: Listing, name: str, channels: int, how: Preprocessing) -> tuple[Pixels, list[tuple[int, str]]]:
+    images: Pixels | None = None
     skipped: list[tuple[int, str]] = []
     count, kept = len(listing.files), 0
     for index, file in enumerate(listing.files):
@@ -83,15 +85,16 @@ def _decode(listing: Listing, name: str, channels: int, how: Preprocessing) -> t
             if len(skipped) > _BROKEN_SHARE * count:
                 said = described([(listing.names[i], why) for i, why in skipped], count)
                 said = said.replace(" and were left out", ", which is more than 10 %", 1)
-                raise DataError(f"{name}: {said}; mend or remove them") from error
+                raise DataError(f"{name}: {said}; repair or remove them") from error
             continue
         if images is None:
-            images = room((count, *pixels.shape))
+            images = allocate((count, *pixels.shape))
         if pixels.shape != images.shape[1:]:
             first, other = (f"{shape[-1]} x {shape[-2]}" for shape in (images.shape, pixels.shape))
             raise DataError(
-                f"{name} has images of several sizes ({first}, and {shown(listing.names[index])} is {other})"
-                ": add --size N, the side in pixels that the model was trained on, such as --size 224"
+                f"{name} has images of several sizes ({first}, and {shown(listing.names[index])} is {other}), "
+                "expected one: pass the side in pixels that the model was trained on, such as 224",
+                "size",
             )
         images[kept] = pixels
         kept += 1
@@ -116,7 +119,7 @@ def _cache_file(listing: Listing, channels: int, how: Preprocessing) -> Path | N
     return cache_folder() / "images" / f"{key.hexdigest()}.npy"
 
 
-def _load_cache(path: Path) -> tuple[np.ndarray, list[tuple[int, str]]] | None:
+def _load_cache(path: Path) -> tuple[Pixels, list[tuple[int, str]]] | None:
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
         skipped = [(int(index), str(why)) for index, why in json.loads(path.with_suffix(".json").read_text("utf-8"))]
@@ -125,8 +128,8 @@ def _load_cache(path: Path) -> tuple[np.ndarray, list[tuple[int, str]]] | None:
     return images, skipped
 
 
-def _save_cache(path: Path, images: np.ndarray, skipped: list[tuple[int, str]]) -> None:
-    """Keep resized images; without room or rights for it, they are just resized again next time."""
+def _save_cache(path: Path, images: Pixels, skipped: list[tuple[int, str]]) -> None:
+    """Keep resized images; where the disk is full or read-only, they are resized again next time."""
     temporary = path.with_name(f"{path.stem}-{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""Finds what `--data` means: a place on disk, or a data set by name."""
+"""Finds a data set: a file or folder, or a name."""
 
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 
 from .. import bundled
 from .._utils.errors import DataError, UsageError, suggest
-from .._utils.files import one_line, shown
+from .._utils.files import one_line, path_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import download
+from .array_like import Labels
 from .arrays import Arrays, as_labels, as_pixels, read_npz
 from .idx import idx_files, is_idx, read_idx
-from .listings import Listing, read_folder, read_table
+from .listings import Listing, read_folder
+from .tables import read_table
 
 NAMES = ("bundled:fashion-mnist", "bundled:fashion-mnist-train", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -40,7 +43,7 @@ class Found:
 
     name: str
     content: Listing | Arrays
-    labels: np.ndarray | None
+    labels: Labels | None
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -64,9 +67,9 @@ def find(spec: str) -> Found:
     DataError
         It holds no images that can be used.
     """
-    path = Path(spec).expanduser()
+    path = path_of(spec, "data")
     kind, colon, rest = spec.partition(":")
-    if not path.exists():  # a place goes before a name
+    if not path.exists():  # a file precedes a name
         if kind == "bundled" and colon:
             return _bundled(rest)
         if spec in ("tf_flowers", "tf-flowers"):
@@ -77,16 +80,19 @@ def find(spec: str) -> Found:
             return _torchvision(rest)
         link = " (it is a link to something that is gone)" if path.is_symlink() else ""
         raise UsageError(
-            f"--data {shown(spec)}: there is no such file or folder{link}, nor a data set of that name; "
-            f"there are {', '.join(NAMES)}"
+            f"{shown(spec)}: there is no such file or folder{link}, nor a data set of that name; "
+            f"there are {', '.join(NAMES)}",
+            "data",
         )
     name = shown("/".join(path.resolve().parts[-2:]) if path.is_dir() else path.stem)
+    if not os.access(path, os.R_OK):
+        raise DataError(f"{shown(spec)} cannot be read: make it readable, or pass another", "data")
     if path.is_dir():
         if idx_files(path):
             return _of_arrays(name, read_idx(path))
         listing = read_folder(path)
     elif not path.is_file():
-        raise UsageError(f"--data {shown(spec)} is no regular file: pass a folder of images, or an .npz file")
+        raise UsageError(f"{shown(spec)} is no regular file: pass a folder of images, or an .npz file", "data")
     elif path.suffix.lower() == ".npz":
         return _of_arrays(name, read_npz(path))
     elif path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet", ".pq"):
@@ -94,7 +100,7 @@ def find(spec: str) -> Found:
     elif is_idx(path):
         return _of_arrays(name, read_idx(path))
     else:
-        raise UsageError(_unknown(path))
+        raise UsageError(_unknown(path), "data")
     return Found(name, listing, listing.labels, listing.class_names, listing.notes)
 
 
@@ -108,7 +114,7 @@ def _unknown(path: Path) -> str:
         advice = "a pickle can run code and is not opened: save it with np.savez(FILE, x=images, y=labels)"
     elif path.suffix.lower() == ".npy":
         advice = "it has no labels: save both with np.savez(FILE, x=images, y=labels)"
-    return f"--data {shown(path)} is no data set that can be read (it starts with {head!r}): {advice}"
+    return f"{shown(path)} is no data set that can be read (it starts with {head!r}): {advice}"
 
 
 def _of_arrays(name: str, arrays: Arrays, class_names: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Found:
@@ -122,7 +128,7 @@ def _of_arrays(name: str, arrays: Arrays, class_names: tuple[str, ...] = (), not
 def _bundled(name: str) -> Found:
     parts = {"fashion-mnist": bundled.images, "fashion-mnist-train": bundled.training_images}
     if name not in parts:
-        raise UsageError(f"--data bundled:{shown(name)}: {suggest(name, parts)}")
+        raise UsageError(f"bundled:{shown(name)}: no such images are bundled; {suggest(name, parts)}", "data")
     images, labels, class_names = parts[name]()
     return _of_arrays(f"bundled:{name}", Arrays(images, labels), class_names)
 
@@ -155,23 +161,26 @@ def _torchvision(spec: str) -> Found:
     datasets = import_torchvision().datasets
     if name not in datasets.__all__ or not inspect.isclass(getattr(datasets, name)):
         raise UsageError(
-            f"--data torchvision:{shown(name)}: torchvision has no such data set; {suggest(name, datasets.__all__)}"
+            f"torchvision:{shown(name)}: torchvision has no such data set; {suggest(name, datasets.__all__)}", "data"
         )
+    if name.startswith("LSUN"):
+        raise DataError("torchvision:LSUN unpickles a cache in its folder, which can run code: refused", "data")
     if not root or not Path(root).expanduser().is_dir():
         raise UsageError(
-            f"--data torchvision:{name}:{shown(root)}: expected an existing folder after the name, as in "
-            f"torchvision:{name}:DATA"
+            f"torchvision:{name}:{shown(root)}: expected an existing folder after the name, as in "
+            f"torchvision:{name}:DATA",
+            "data",
         )
-    made = getattr(datasets, name)
-    accepted = inspect.signature(made).parameters
+    dataset = getattr(datasets, name)
+    accepted = inspect.signature(dataset).parameters
     options: dict[str, Any] = {"train": False} if "train" in accepted else {}
     if "split" in accepted:
         options["split"] = "val" if name in ("ImageNet", "Places365", "Imagenette") else "test"
     try:
-        data = made(str(Path(root).expanduser()), **options)
+        data = dataset(str(Path(root).expanduser()), **options)
         count = len(data)
         labels = _torchvision_labels(data, count)
-    except Exception as error:  # each data set complains in its own way
+    except Exception as error:  # each data set raises its own
         raise DataError(
             f"torchvision:{name}: torchvision cannot open it in {shown(root)} ({one_line(error)}): "
             f"fetch it there first (torchvision.datasets.{name}(root, download=True))"
@@ -186,7 +195,7 @@ def _torchvision_image(data: Any, index: int) -> Any:
     return data[index][0]
 
 
-def _torchvision_labels(data: Any, count: int) -> np.ndarray:
+def _torchvision_labels(data: Any, count: int) -> Labels:
     stored = next((getattr(data, key) for key in ("targets", "labels", "_labels") if hasattr(data, key)), None)
     if stored is None or len(stored) != count:
         stored = [data[index][1] for index in range(count)]

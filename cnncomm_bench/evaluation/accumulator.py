@@ -1,4 +1,4 @@
-"""What the models answered in a cell, gathered batch by batch, in whatever order the batches come."""
+"""The accumulator: collects the predictions of a cell batch by batch, in any order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from .cells import Cell
 
 
 class Accumulator:
-    """The answers of one cell; a batch that is put again takes the place of what was there.
-
-    Parameters
-    ----------
-    cell : Cell
-    """
+    """The predictions of one cell; a batch that is put twice replaces its earlier values."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -30,17 +25,17 @@ class Accumulator:
         self._reached = np.empty(self._shape, dtype=np.bool_)
         self._facts: dict[str, npt.NDArray[np.float64]] = {}
 
-    def put(self, disturbed: Perturbed, rows: slice, predictions: Tensor, realised_snr_db: Tensor) -> None:
-        """Record one batch at one SNR."""
-        place = disturbed.step, rows
+    def put(self, perturbed: Perturbed, rows: slice, predictions: Tensor, realised_snr_db: Tensor) -> None:
+        """Store one batch at one SNR."""
+        place = perturbed.step, rows
         self._predictions[place] = predictions.cpu().numpy()
         self._realised[place] = realised_snr_db.cpu().numpy()
-        self._reached[place] = disturbed.reached.cpu().numpy()
-        for fact, values in disturbed.facts.items():
+        self._reached[place] = perturbed.reached.cpu().numpy()
+        for fact, values in perturbed.facts.items():
             self._facts.setdefault(fact, np.full(self._shape, np.nan))[place] = values.double().cpu().numpy()
 
     def columns(self, model: str, labels: Indices | None) -> dict[str, Any]:
-        """The cell as columns of `folder.PREDICTIONS`, SNR by SNR."""
+        """The cell as columns of `results.reader.PREDICTIONS`, SNR by SNR."""
         steps, count = self._shape
         rows = steps * count
         constant = {"model": model, "attack": self._cell.attack.spec, "ruler": self._cell.ruler}
@@ -56,7 +51,7 @@ class Accumulator:
         }
 
     def mean_facts(self) -> dict[str, dict[str, float]]:
-        """Each recorded fact's mean over the cell's images, by SNR."""
+        """Mean of each fact over the cell's images, by SNR."""
         return {
             fact: {
                 f"{self._cell.snr_db[step]:g}": float(np.mean(row[~np.isnan(row)]))

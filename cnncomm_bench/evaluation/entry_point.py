@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor
 
 from .._utils.devices import pick_device
-from .._utils.errors import DataError
-from ..attacks import Attack, Logits, parse
-from ..data import ArrayLike, Images, chunks
+from .._utils.errors import DataError, UsageError
+from ..attacks import Attack, Logits
+from ..data import ArrayLike, Images, chunks, images_sha256
 from ..models import Model, Preprocessing
-from ..results import Run, suites
+from ..results import Run, RunConfig, suites
 from .execution import execute
+from .preparation import Request, choose_suite
 
 
 def evaluate(
@@ -46,22 +46,24 @@ def evaluate(
         Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K). Gradient attacks need torch's
         autograd to pass through it. A torch module is evaluated in eval mode, and left in the mode it was in.
     images : ndarray or Tensor, shape-(N, C, H, W)
-        uint8, or float in [0, 1]. Or anything that has a shape, a dtype and a length and answers `images[indices]`
-        with an array, such as images mapped from a file: only a few are asked for at a time.
+        uint8, or float in [0, 1]. Or anything with a shape, a dtype and a length whose `images[indices]` is an array,
+        such as images mapped from a file: only a few are read at a time.
     labels : ndarray or Tensor, shape-(N,)
     attacks : sequence of str or Attack
         Names, spec strings or attacks.
     snr_db : sequence of float, or str
-        The grid, rising, dB; or as on the command line, `"0:50:5"`.
+        The grid, rising, dB; or as text, `"0:50:5"`.
     ruler : {"realised", "dispersion", "geometric"}
     seed : int
+        Of the noise, from 0 to 2^63 - 1.
     batch_size : int or "auto"
+        Images in a forward pass.
     device : str
-        "auto" takes the module's own, else a GPU where there is one.
+        "auto": the module's own, else a GPU where there is one.
     name : str
         The model's name in tables.
     out : str or Path, optional
-        Folder to store the run in; without one nothing is kept on disk.
+        Folder of the run; a run that it holds is resumed. Without one nothing is kept on disk.
 
     Returns
     -------
@@ -70,11 +72,11 @@ def evaluate(
     Raises
     ------
     UsageError
-        An unknown attack, ruler or device, an empty grid.
+        No attack, an unknown attack, ruler or device, an empty grid.
     DataError
         Images and labels that do not fit each other or the model.
     ModelError
-        The model does not answer with finite logits; or not one attack could be run: the first reason.
+        The model does not answer with finite logits; or every attack failed: the first reason.
 
     Warns
     -----
@@ -89,31 +91,26 @@ def evaluate(
     >>> run.curves.snr_db.tolist()
     [inf, 0.0, 30.0]
     """
-    frames, target = _as_frames(images), np.asarray(labels).astype(np.int64)
-    suite = suites.build(
-        "evaluate",
-        attacks=[parse(attack) for attack in attacks],
-        snr_db=snr_db if isinstance(snr_db, str) else list(snr_db),
-        rulers=[ruler],
-    )
-    chosen = _device_of(model) if device == "auto" else pick_device(device)
-    data = Images("images", frames, target, (), _digest(frames, target), ())
+    pixels, target = _as_images(images), np.asarray(labels).astype(np.int64)
+    if not attacks:
+        raise UsageError("there is no attack: expected one or more, such as ['gaussian', 'pgd']", "attacks")
     with contextlib.ExitStack() as stack:
-        if isinstance(model, torch.nn.Module):
-            stack.enter_context(_evaluating(model.to(chosen)))
-        folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        entry = Model(name, model, 0, None, None, True, "", Preprocessing())
-        run = execute(
-            [entry],
-            data,
-            suite,
-            folder,
-            seeds=[seed],
+        config = RunConfig.of(
+            models=(name,),
+            attacks=tuple(attacks),
+            snr=snr_db,
+            rulers=(ruler,),
+            seeds=(seed,),
             batch_size=batch_size,
-            device=chosen,
-            quiet=True,
-            derived=bool(out),
+            device=_device_of(model) if device == "auto" else device,
+            out=stack.enter_context(tempfile.TemporaryDirectory()) if out is None else out,
         )
+        suite = choose_suite(config)
+        if isinstance(model, torch.nn.Module):
+            stack.enter_context(_evaluating(model.to(pick_device(config.device))))
+        entry = Model(name, model, 0, None, None, True, "", Preprocessing())
+        data = Images("images", pixels, target, (), images_sha256(pixels, target))
+        run = execute(Request.of(config, [entry], data, suite), quiet=True, outputs=out is not None)
     for failure in run.info.failures:
         warnings.warn(str(failure), RuntimeWarning, stacklevel=2)
     return run
@@ -121,7 +118,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode, and afterwards every part in the mode it was in."""
+    """Put a module in eval mode, and each of its parts back in its own mode afterwards."""
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
@@ -137,23 +134,15 @@ def _device_of(model: Logits) -> str:
     return pick_device("auto")
 
 
-def _as_frames(images: ArrayLike | Tensor) -> ArrayLike:
+def _as_images(images: ArrayLike | Tensor) -> ArrayLike:
     """Images as they can be run; an array mapped from a file, or anything that is no array, stays where it is."""
     held: Any = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
-    frames: ArrayLike = held if hasattr(held, "shape") and hasattr(held, "dtype") else np.asarray(held)
-    if len(frames.shape) != 4 or not len(frames):
-        raise DataError(f"images of shape {tuple(frames.shape)}, expected (N, C, H, W)")
-    if frames.dtype == np.uint8:
-        return frames
-    for chunk in chunks(frames):
+    pixels: ArrayLike = held if hasattr(held, "shape") and hasattr(held, "dtype") else np.asarray(held)
+    if len(pixels.shape) != 4 or not len(pixels):
+        raise DataError(f"images of shape {tuple(pixels.shape)}: expected (N, C, H, W)", "images")
+    if pixels.dtype == np.uint8:
+        return pixels
+    for chunk in chunks(pixels):
         if not (np.isfinite(chunk).all() and chunk.min(initial=0) >= 0 and chunk.max(initial=0) <= 1):
-            raise DataError("float images must be finite and lie in [0, 1]; pass uint8 for dataset of 0 to 255")
-    return frames if frames.dtype == np.float32 else np.asarray(frames, dtype=np.float32)
-
-
-def _digest(frames: ArrayLike, labels: npt.NDArray[np.int64]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks(frames):
-        digest.update(np.ascontiguousarray(chunk).data)
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()
+            raise DataError("float images must be finite and in [0, 1]: pass uint8 for pixels of 0 to 255", "images")
+    return pixels if pixels.dtype == np.float32 else np.asarray(pixels, dtype=np.float32)

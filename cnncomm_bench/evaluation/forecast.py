@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._utils.devices import auto_batch_size
 from .._utils.errors import ModelError
 from ..attacks import MinimumNorm, parse
 from ..data import Dataset, Indices
@@ -76,19 +75,16 @@ def estimate(request: Request) -> Estimate:
     ModelError
         A model cannot be run at all.
     """
-    dataset = Dataset.of(request.data.images, request.data.labels)
-    size = auto_batch_size(dataset.images.shape[1:], request.device)
-    size = size if request.batch_size == "auto" else int(request.batch_size)
+    info, cells = request.info, request.cells
     names = [model.name for model in request.models]
-    worker = Worker([model.predict for model in request.models], names, dataset,
-                  batch_size=size, device=request.device, bits=request.bits)  # fmt: skip
-    cells = request.plan()
-    pilots = [_Pilot(worker, model, request.suite.snr_db) for model in range(len(names))]
+    worker = Worker([model.predict for model in request.models], names, request.dataset,
+                    batch_size=info.batch_size, device=info.device, bits=info.bits)  # fmt: skip
+    pilots = [_Pilot(worker, model, info.suite.snr_db) for model in range(len(names))]
     forward = backward = seconds = 0.0
     for cell in cells:
         told = pilots[cell.model].cost(cell)
         forward, backward, seconds = forward + told.forward, backward + told.backward, seconds + told.seconds
-    workers = executors.workers(request.executor, request.device)
+    workers = executors.workers(request.config.executor, info.device)
     rows = sum(cell.num_forwards for cell in cells)
     return Estimate(
         forward,

@@ -1,33 +1,29 @@
-"""Signs, before a run, that a model's gradient misleads adversaries.
+"""The gradient probe: signs, before a run, that a model's gradient misleads adversaries.
 
-What is looked for is in Athalye, Carlini and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
+They are listed in Athalye, Carlini and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .._utils.errors import ModelError
 from ..attacks import Batch, Logits, checked, loss_and_grad
-
-if TYPE_CHECKING:
-    pass
 from ..results import ATHALYE
 
 DISTILLATION = "Carlini and Wagner 2016, arXiv:1607.04311"
 
-_DIFFERENT = 1e-3  # of the logits' spread: far above what another order of summation does
+_DIFFERENT = 1e-3  # of the logits' spread: far above the effect of another order of summation
 _SATURATED = -math.log(2**-24)  # margin beyond which the best class has probability one in float32
-_FEW = 0.05  # share of images below which a zero gradient is an accident
+_FEW = 0.05  # share of images below which zero gradients are chance
 
 
 def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
-    """What a model's answers and gradients say about attacks on it, before any is run.
+    """Look for signs that gradient attacks on a model will mislead.
 
     Parameters
     ----------
@@ -36,16 +32,17 @@ def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
     images : Tensor, shape-(N, C, H, W)
         Some 50 are enough.
     labels : Tensor, shape-(N,), int64
+        True classes.
 
     Returns
     -------
     list of str
-        One line for each finding, with the paper that explains it; empty for a model without any.
+        One line for each finding, with the paper that explains it.
 
     Raises
     ------
     ModelError
-        The model answers with something else than finite logits.
+        The model does not return finite logits.
     """
     with torch.no_grad():
         first, second = (checked(model(images), len(images)).clone() for _ in range(2))

@@ -1,8 +1,10 @@
-"""What a run's folder will say about the run, found out before it begins: models, images, versions."""
+"""The metadata of a run, collected before it begins: models, images, versions."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
 import json
 import platform
 from collections.abc import Iterator, Sequence
@@ -12,50 +14,41 @@ import numpy as np
 import torch
 
 from .._utils import memory
+from .._utils.devices import auto_batch_size, pick_device
 from .._utils.errors import DataError, UsageError
 from ..attacks import checked
 from ..data import Dataset, Images
 from ..models import Model
-from ..results import DataInfo, ModelInfo, RunInfo, Suite
+from ..results import DataInfo, ModelInfo, RunConfig, RunInfo, Suite
 from .gradient_probe import probe
 
 _REPORTED = ("cnncomm-bench", "torch", "numpy", "scipy", "pandas", "pyarrow")
-_PROBED = 50  # images, to find out what speaks against a model's gradients
+_PROBED = 50  # images, for the probe of a model's gradients
 
 
 def collect_metadata(
-    models: Sequence[Model],
-    data: Images,
-    dataset: Dataset,
-    suite: Suite,
-    *,
-    seeds: Sequence[int],
-    bits: int | None,
-    batch_size: int,
-    device: str,
-    command: str,
+    config: RunConfig, models: Sequence[Model], data: Images, dataset: Dataset, suite: Suite
 ) -> RunInfo:
-    """Describe a run that is about to begin; the parameters are those of `harness.execute`.
-
-    Returns
-    -------
-    RunInfo
+    """Describe a run that is about to begin.
 
     Raises
     ------
     UsageError
-        Models of different numbers of classes.
+        Models of different numbers of classes; a device that does not exist.
     DataError
         Labels beyond the models' classes.
     ModelError
         A model does not answer with finite logits.
     """
+    device = pick_device(config.device)
     classes = _classes(models, data, device)
     return RunInfo(
+        config=config,
         models=[
             ModelInfo(
                 name=model.name,
                 sha256=model.sha256,
+                weights_sha256=_weights_sha256(model),
                 preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
                 notes=list(model.notes),
                 findings=_findings(model, dataset, suite, device),
@@ -75,22 +68,38 @@ def collect_metadata(
             notes=list(data.notes),
         ),
         suite=suite,
-        seeds=list(seeds),
-        bits=bits,
-        batch_size=batch_size,
+        seeds=list(config.seeds),
+        bits=config.bits,
+        batch_size=_batch_size(config, dataset, device),
         device=device,
-        command=command,
         versions=versions(),
     )
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of what it stands on."""
+    """Versions of Python, of this package and of what the numbers depend on."""
     return {"python": platform.python_version(), **dict(_installed())}
 
 
+def _batch_size(config: RunConfig, dataset: Dataset, device: str) -> int:
+    if config.batch_size == "auto":
+        return auto_batch_size(dataset.images.shape[1:], device)
+    return config.batch_size
+
+
+def _weights_sha256(model: Model) -> str:
+    """SHA-256 of a module that has no file: other weights under the same name are another run."""
+    if model.sha256 or not isinstance(model.predict, torch.nn.Module):
+        return ""
+    digest = hashlib.sha256()
+    for name, tensor in itertools.chain(model.predict.named_parameters(), model.predict.named_buffers()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list[str]:
-    """What speaks against trusting gradient attacks on a model, seen on some 50 images, or as many as fit."""
+    """What the gradient probe finds on some 50 images, or on as many as fit into memory."""
     if dataset.labels is None or not any(entry.adversary for entry in suite.attacks):
         return []
     some = dataset.keep[:: max(1, len(dataset.keep) // _PROBED)][:_PROBED]
@@ -106,19 +115,22 @@ def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list
 
 
 def _classes(models: Sequence[Model], data: Images, device: str) -> int:
-    """Number of classes, told by the models' answers to one image."""
+    """Number of classes, from the models' logits of one image."""
     one = Dataset(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
     found = {}
     for model in models:
         with torch.inference_mode():
             found[model.name] = int(checked(model.predict(one), 1).shape[1])
     if len(set(found.values())) > 1:
-        raise UsageError("models of different numbers of classes cannot be compared: " + ", ".join(
-            f"{name} has {classes}" for name, classes in found.items()))  # fmt: skip
+        each = ", ".join(f"{name} has {classes}" for name, classes in found.items())
+        raise UsageError(f"models of different numbers of classes cannot be compared: {each}", "models")
     classes = next(iter(found.values()))
     if data.labels is not None and not (data.labels.min() >= 0 and data.labels.max() < classes):
+        lowest, highest = data.labels.min(), data.labels.max()
         raise DataError(
-            f"labels run from {data.labels.min()} to {data.labels.max()}, but {next(iter(found))} has {classes} classes"
+            f"labels run from {lowest} to {highest}, but {next(iter(found))} has {classes} classes",
+            "data",
+            "classes",
         )
     return classes
 

@@ -1,9 +1,12 @@
-"""From what was typed to what is run: models and images opened, the suite chosen, everything checked first."""
+"""From a configuration to a request: models and images opened, the suite chosen, everything checked."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,179 +15,147 @@ from .._utils.errors import UsageError
 from ..attacks import parse
 from ..data import Dataset, Images, check_labels, open_images
 from ..models import Model, open_model
-from ..results import Run, Suite, suites
+from ..results import RunConfig, RunInfo, Suite, suites
 from . import executors
 from .cells import Cell, plan
-from .execution import default_folder, execute
+from .metadata import collect_metadata
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that a run needs, opened and checked.
+    """A run that is ready to be executed: what was asked for, and what that opened.
 
     Attributes
     ----------
+    config : RunConfig
+        What was asked for.
     models : tuple of Model
     data : Images
-    suite : Suite
-    seeds : tuple of int
-    bits : int or None
-    batch_size : int or "auto"
-    device : str
-    folder : Path
-    executor : str
+    dataset : Dataset
+        The images that have power, with their labels.
+    info : RunInfo
+        What the run's folder will hold: the suite, the device and the batch size are settled there.
     """
 
+    config: RunConfig
     models: tuple[Model, ...]
     data: Images
-    suite: Suite
-    seeds: tuple[int, ...]
-    bits: int | None
-    batch_size: int | str
-    device: str
-    folder: Path
-    executor: str = "serial"
+    dataset: Dataset
+    info: RunInfo
 
-    def plan(self) -> list[Cell]:
-        """The cells that the run consists of."""
-        return plan(len(self.models), self.suite, Dataset.of(self.data.images, self.data.labels), self.seeds)
+    @classmethod
+    def of(cls, config: RunConfig, models: Sequence[Model], data: Images, suite: Suite) -> Request:
+        """Check that models, images and suite fit each other, and describe the run.
 
-    def execute(self, command: str) -> Run:
-        """Run it; `command` is kept in the run's folder for the record."""
-        return execute(
-            self.models,
-            self.data,
-            self.suite,
-            self.folder,
-            seeds=self.seeds,
-            bits=self.bits,
-            batch_size=self.batch_size,
-            device=self.device,
-            executor=self.executor,
-            command=command,
-        )
+        Raises
+        ------
+        BenchError
+            See `collect_metadata`; or no image has power.
+        """
+        dataset = Dataset.of(data.images, data.labels)
+        return cls(config, tuple(models), data, dataset, collect_metadata(config, models, data, dataset, suite))
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The plan of the run."""
+        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is stored."""
+        return self.config.out or default_folder(self.info)
 
 
-def prepare(
-    models: Sequence[str],
-    *,
-    arch: str | None = None,
-    data: str | None = None,
-    classes: str | None = None,
-    size: int | None = None,
-    mean: str | None = None,
-    std: str | None = None,
-    trust: bool = False,
-    suite: str | None = None,
-    attacks: Sequence[str] = (),
-    snr: str | None = None,
-    eps_l2: Sequence[str] = (),
-    eps_linf: Sequence[str] = (),
-    rulers: Sequence[str] = (),
-    bits: int | None = None,
-    samples: int | None = None,
-    seeds: Sequence[int] = (),
-    batch_size: str = "auto",
-    device: str = "auto",
-    executor: str = "serial",
-    out: Path | None = None,
-) -> Request:
-    """Open and check what the command line names; the parameters are its options.
-
-    Returns
-    -------
-    Request
+def prepare(config: RunConfig) -> Request:
+    """Open and check what a configuration names.
 
     Raises
     ------
     BenchError
-        What is wrong, and what to type instead.
+        What is wrong, and what to pass instead.
     """
-    radii = [f"l2={eps}" for eps in eps_l2] + [f"linf={eps}" for eps in eps_linf]
-    chosen_suite = choose_suite(
-        suite, attacks, snr, rulers, radii
-    )  # first, since a typing error there is cheapest to tell
-    executors.check(executor)
-    where = pick_device(device)
-    if batch_size != "auto" and not batch_size.isdigit():
-        raise UsageError(f"--batch-size {batch_size!r}: expected a number, or auto")
-    opened = [open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=where) for spec in models]
+    suite = choose_suite(config)  # first: a typing error there is found before anything large is opened
+    executors.check(config.executor)
+    device = pick_device(config.device)
+    opened = [
+        open_model(spec, arch=config.arch, mean=config.mean, std=config.std, size=config.size, trust=config.trust,
+                   device=device)
+        for spec in config.models
+    ]  # fmt: skip
     first = opened[0]
     for other in opened[1:]:
         if (other.classes, other.channels, other.size) != (first.classes, first.channels, first.size):
             raise UsageError(
-                f"models must take the same images to be compared: {_takes(first)}; {_takes(other)}; run them apart"
+                f"models that take different images cannot be compared: {_takes(first)}; {_takes(other)}; "
+                "run each by itself",
+                "models",
             )
-    images = open_images(
-        data,
+    data = open_images(
+        config.data,
         channels=first.channels,
-        size=size or first.size,
+        size=config.size or first.size,
         preprocessing=first.preprocessing,
-        classes=classes,
+        classes=config.classes,
         model_classes=first.classes,
-        samples=samples,
+        samples=config.samples,
     )
-    check_labels(first, images)
-    named = tuple(_distinct(opened))
-    seeds = tuple(dict.fromkeys(seeds)) or (0,)
-    batch: int | str = batch_size if batch_size == "auto" else int(batch_size)
-    folder = out or default_folder(named, images, chosen_suite, seeds=seeds, bits=bits)
-    return Request(named, images, chosen_suite, seeds, bits, batch, where, folder, executor)
+    check_labels(first, data)
+    return Request.of(config, _distinct(opened), data, suite)
 
 
-def choose_suite(
-    name: str | None, attacks: Sequence[str], snr: str | None, rulers: Sequence[str], radii: Sequence[str] = ()
-) -> Suite:
-    """The suite named, or one of the attacks given; attacks are added to a suite that is named too.
+def choose_suite(config: RunConfig) -> Suite:
+    """The suite that a configuration names, with its attacks added; or one of its attacks alone.
 
-    Parameters
-    ----------
-    name : str or None
-    attacks : sequence of str
-        Spec strings.
-    snr : str or None
-        A grid that takes the place of the suite's.
-    rulers : sequence of str
-        Rulers that take the place of the suite's.
-    radii : sequence of str
-        `l2=0.5`, `linf=8/255`: at these the suite's adversaries are run as well, those that have such a radius.
-
-    Returns
-    -------
-    Suite
+    A grid and rulers take the place of the suite's. At radii such as `l2=0.5` those adversaries of the suite are run
+    too that have such a radius.
 
     Raises
     ------
     UsageError
+        An unknown suite, attack or ruler; a radius that no attack has.
     """
-    base = suites.load(name or "default")
-    entries = [entry.model_dump() for entry in base.attacks] if name or not attacks else []
+    base = suites.load(config.suite or "default")
+    entries = [entry.model_dump() for entry in base.attacks] if config.suite or not config.attacks else []
     present = {entry["spec"] for entry in entries}
-    added = [spec for spec in dict.fromkeys(parse(text).spec for text in attacks) if spec not in present]
-    entries += [{"spec": spec} for spec in added]
+    for given in config.attacks:
+        attack = parse(given)
+        if not isinstance(given, str) or attack.spec not in present:  # two objects may differ behind one spec string
+            entries.append({"spec": attack.spec, "given": attack})
+        present.add(attack.spec)
+    radii = [f"l2={eps}" for eps in config.eps_l2] + [f"linf={eps}" for eps in config.eps_linf]
     for radius in radii:
         entries += _at(radius, entries)
     return suites.build(
-        "the command line",
-        title=base.title if not attacks else "",
-        snr_db=base.snr_db if snr is None else snr,
-        rulers=tuple(rulers) or base.rulers,
+        "the run",
+        title=base.title if not config.attacks else "",
+        snr_db=base.snr_db if config.snr is None else config.snr,
+        rulers=config.rulers or base.rulers,
         attacks=entries,
         samples=base.samples,
     )
+
+
+def default_folder(info: RunInfo) -> Path:
+    """A folder under `runs/` that the same run names again, so that it is resumed."""
+    names = "+".join(model.name for model in info.models)
+    text = f"{names}-{info.data.name}".replace("bundled:", "")
+    readable = "".join(c if c.isalnum() or c in "+-_." else "-" for c in text)
+    digest = hashlib.sha256(json.dumps(info.identity()).encode()).hexdigest()
+    return Path("runs") / f"{readable[:80]}-{digest[:8]}"
 
 
 def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The adversaries among a suite's attacks, at a fixed radius."""
     found = []
     for entry in entries:
-        attack = parse(entry["spec"])
+        attack = parse(entry.get("given") or entry["spec"])
         signs = attack.family in ("fgsm", "pgd-linf")
         if attack.needs_model and "@" not in attack.spec and signs == radius.startswith("linf"):
             found.append({"spec": parse(f"{attack.spec}@{radius}").spec, "samples": entry.get("samples")})
     if not found:
-        needed = "pgd-linf" if radius.startswith("linf") else "pgd"
-        raise UsageError(f"no attack of the suite has a radius {radius}: add --attack {needed}")
+        norm = radius.partition("=")[0]
+        needed = "pgd-linf" if norm == "linf" else "pgd"
+        raise UsageError(f"no attack of the suite has a radius {radius}: add the attack {needed}", "attacks")
     return found
 
 
@@ -201,4 +172,4 @@ def _distinct(models: Sequence[Model]) -> list[Model]:
 
 def _takes(model: Model) -> str:
     side = f"{model.size} x {model.size} " if model.size else ""
-    return f"{model.name} takes {side}images of {model.channels or 'any'} channels and knows {model.classes} classes"
+    return f"{model.name} takes {side}images of {model.channels or 'any'} channels and has {model.classes} classes"

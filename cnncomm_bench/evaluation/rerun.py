@@ -12,7 +12,7 @@ from .._utils.errors import ModelError, UsageError
 from .._utils.files import shown
 from ..data import Dataset, Images, open_images
 from ..models import Model, open_model
-from ..report.leaderboard import CellRecord, Entry, parameters
+from ..report.leaderboard import CellRecord, Entry, settings
 from ..results import suites
 from ..results.statistics import CLEAN
 from .cells import Cell, plan
@@ -94,64 +94,64 @@ def verify(
         They cannot be opened.
     """
     if not 0 < share <= 1:
-        raise UsageError(f"--share {share:g}: expected a number above 0 and up to 1, such as 0.1")
+        raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
     faults = entry.faults()
     if faults:  # an entry that contradicts itself need not be run
         return Check(0, len(entry.cells), 0, 0, tuple(faults))
     where = pick_device(device)
-    opened = _model(entry, _named(entry.model.name, model, "--model"), arch, trust, where)
-    images = _images(entry, _named(entry.data.name, data, "--data"), classes, opened)
-    for what, told, found in (
+    opened = _model(entry, _named(entry.model.name, model, "model"), arch, trust, where)
+    images = _images(entry, _named(entry.data.name, data, "data"), classes, opened)
+    for what, record, found in (
         ("model", entry.model.sha256, opened.sha256),
         ("data", entry.data.sha256, images.sha256),
     ):
-        if told != found:
-            fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {told}"
+        if record != found:
+            fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {record}"
             return Check(0, len(entry.cells), 0, 0, (fault,))
     try:
         pairs = _draw(entry, list(_paired(entry, images)), share, seed)
     except _UnlikePlanError as error:
         return Check(0, len(entry.cells), 0, 0, (str(error),))
     counts = _run([cell for _, cell in pairs], entry, opened, images, where, quiet)
-    return _compare(entry, [told for told, _ in pairs], counts)
+    return _compare(entry, [record for record, _ in pairs], counts)
 
 
 class _UnlikePlanError(Exception):
     """The entry's cells are not those that its suite has on these images."""
 
 
-def _named(name: str, given: str | None, option: str) -> str:
+def _named(name: str, given: str | None, argument: str) -> str:
     if given is None and not name.startswith("bundled:"):
-        raise UsageError(f"{shown(name)} does not come with cnncomm-bench: say where it is with {option}")
+        raise UsageError(f"{shown(name)} does not come with cnncomm-bench: pass its place", argument)
     return given or name
 
 
 def _model(entry: Entry, spec: str, arch: str | None, trust: bool, device: str) -> Model:
     """The model, prepared as the entry says where it says something else than the file."""
     opened = open_model(spec, arch=arch, trust=trust, device=device)
-    how, told = opened.preprocessing, entry.model
-    mean = None if list(how.mean) == told.mean else told.mean
-    std = None if list(how.std) == told.std else told.std
-    size = None if how.size == told.size else told.size
+    how, record = opened.preprocessing, entry.model
+    mean = None if list(how.mean) == record.mean else record.mean
+    std = None if list(how.std) == record.std else record.std
+    size = None if how.size == record.size else record.size
     if (mean, std, size) == (None, None, None):
         return opened
     return open_model(spec, arch=arch, mean=mean, std=std, size=size, trust=trust, device=device)
 
 
 def _images(entry: Entry, spec: str, classes: str | None, model: Model) -> Images:
-    told = entry.data
-    size = model.size or (told.shape[1] if told.shape[1] == told.shape[2] else None)
-    for samples in (told.images, None):  # a subset; or all of them, of which some were left out
+    record = entry.data
+    size = model.size or (record.shape[1] if record.shape[1] == record.shape[2] else None)
+    for samples in (record.images, None):  # a subset; or all of them, of which some were left out
         images = open_images(
             spec,
-            channels=told.shape[0],
+            channels=record.shape[0],
             size=size,
             preprocessing=model.preprocessing,
             classes=classes,
             model_classes=model.classes,
             samples=samples,
         )
-        if images.sha256 == told.sha256:
+        if images.sha256 == record.sha256:
             break
     return images
 
@@ -159,10 +159,10 @@ def _images(entry: Entry, spec: str, classes: str | None, model: Model) -> Image
 def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
     """Each of the entry's cells with the images and attack that it must have had."""
     suite = _suite(entry)
-    for attack, told in zip(suite.attacks, entry.suite.attacks, strict=True):
-        if parameters(attack) != told.parameters:
+    for attack, listed in zip(suite.attacks, entry.suite.attacks, strict=True):
+        if settings(attack) != listed.parameters:
             raise _UnlikePlanError(
-                f"{shown(told.spec)} is {parameters(attack)} here, and {told.parameters} in the entry"
+                f"{shown(listed.spec)} is {settings(attack)} here, and {listed.parameters} in the entry"
             )
     planned: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in plan(1, suite, Dataset.of(images.images, images.labels), entry.seeds):
@@ -183,13 +183,13 @@ def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
 
 
 def _suite(entry: Entry) -> suites.Suite:
-    told = entry.suite
+    record = entry.suite
     return suites.build(
         "the entry's suite",
-        snr_db=told.snr_db,
-        rulers=told.rulers,
-        samples=told.samples,
-        attacks=[{"spec": attack.spec, "samples": attack.samples} for attack in told.attacks],
+        snr_db=record.snr_db,
+        rulers=record.rulers,
+        samples=record.samples,
+        attacks=[{"spec": attack.spec, "samples": attack.samples} for attack in record.attacks],
     )
 
 
@@ -199,9 +199,9 @@ def _draw(
     """The clean cells and a share of the others, of noises and of adversaries alike."""
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
     generator = np.random.default_rng(seed)
-    chosen = [place for place, (told, _) in enumerate(pairs) if told.attack == CLEAN]
+    chosen = [place for place, (record, _) in enumerate(pairs) if record.attack == CLEAN]
     for one in ("noise", "adversary"):
-        of_kind = [place for place, (told, _) in enumerate(pairs) if kind.get(told.attack) == one]
+        of_kind = [place for place, (record, _) in enumerate(pairs) if kind.get(record.attack) == one]
         count = min(len(of_kind), max(1, round(share * len(of_kind))))
         chosen += generator.permutation(of_kind)[:count].tolist()
     return [pairs[place] for place in sorted(chosen)]
@@ -225,10 +225,10 @@ def _run(
     return counts
 
 
-def _compare(entry: Entry, told: Sequence[CellRecord], counts: Sequence[Sequence[int]]) -> Check:
+def _compare(entry: Entry, records: Sequence[CellRecord], counts: Sequence[Sequence[int]]) -> Check:
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
     faults, differing, bias, predictions = [], 0, 0, 0
-    for record, again in zip(told, counts, strict=True):
+    for record, again in zip(records, counts, strict=True):
         grid = [float("inf")] if record.attack == CLEAN else entry.suite.snr_db
         allowed = max(_FEWEST, _TOLERANCE[kind.get(record.attack, "noise")] * record.images)
         predictions += record.images * len(grid)
@@ -246,4 +246,4 @@ def _compare(entry: Entry, told: Sequence[CellRecord], counts: Sequence[Sequence
             f"over all cells that were run again the entry counts {bias:+d} right answers in {predictions}: "
             "more than ties explain"
         )
-    return Check(len(told), len(entry.cells), predictions, differing, tuple(faults))
+    return Check(len(records), len(entry.cells), predictions, differing, tuple(faults))

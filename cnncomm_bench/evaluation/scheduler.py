@@ -1,4 +1,4 @@
-"""What a run's folder lacks, computed and stored: the one place where cells are handed out and written."""
+"""The scheduler: computes and stores the cells that a run's folder lacks; nothing else writes cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from .._utils.errors import ModelError
+from .._utils.errors import ModelError, RunFolderError
 from ..data import Indices
 from ..results import CorruptCellError, Failure, Store
 from . import executors
@@ -19,28 +19,19 @@ _UNKNOWN = -1  # the label of an image whose clean prediction is missing
 
 
 def complete(cells: Sequence[Cell], worker: Worker, store: Store, *, executor: str, quiet: bool) -> None:
-    """Compute the cells that are missing and merge all of them; those found damaged are computed again.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-        The plan.
-    worker : Worker
-    store : Store
-    executor : str
-        One of `executors.NAMES`.
-    quiet : bool
-        Show no progress.
+    """Compute the cells of a plan that are missing and merge all of them; damaged cells are recomputed.
 
     Raises
     ------
     ModelError
-        Nothing of a model, or nothing but clean predictions, could be computed: the first reason.
+        Every clean cell of a model failed, or every cell that is not clean: the first reason.
     RunFolderError
-        A cell cannot be written.
+        A cell cannot be written; or stored cells are not those of the plan.
     """
     while True:
         try:
+            if not store.complete:
+                _check_stored(cells, worker, store)
             store.merge(_compute(cells, worker, store, executor, quiet))
             return
         except CorruptCellError:
@@ -80,27 +71,27 @@ def _compute(cells: Sequence[Cell], worker: Worker, store: Store, executor: str,
 def _labels(
     cells: Sequence[Cell], worker: Worker, store: Store, failures: Mapping[int, Failure]
 ) -> Callable[[Cell], Indices | None]:
-    """What gives a cell's labels; without any, they are what its model answers to the clean images."""
+    """A function from a cell to its labels; without labels, its model's clean predictions take their place."""
     known = worker.dataset.labels
 
     @cache
-    def answers(model: int) -> Indices:
-        agreed = np.full(len(worker.dataset.images), _UNKNOWN)
+    def clean_predictions(model: int) -> Indices:
+        predictions = np.full(len(worker.dataset.images), _UNKNOWN)
         for index, cell in enumerate(cells):
             if cell.model == model and cell.clean and index not in failures:
-                agreed[cell.images] = store.read_cell(index)["prediction"].to_numpy()
-        return agreed
+                predictions[cell.images] = store.read_cell(index)["prediction"].to_numpy()
+        return predictions
 
     def labels(cell: Cell) -> Indices | None:
         if known is not None:
             return known[cell.images]
-        return None if cell.clean else answers(cell.model)[cell.images]
+        return None if cell.clean else clean_predictions(cell.model)[cell.images]
 
     return labels
 
 
 def _check(cells: Sequence[Cell], failures: Mapping[int, Failure], clean: bool) -> None:
-    """Refuse to go on with a model that gave no clean predictions, or to score a run that has nothing else."""
+    """Refuse a model whose clean cells all failed, or a run in which all others did."""
     groups: dict[int | None, list[int]] = {}
     for index, cell in enumerate(cells):
         if cell.clean == clean:
@@ -109,6 +100,29 @@ def _check(cells: Sequence[Cell], failures: Mapping[int, Failure], clean: bool) 
         if all(index in failures for index in group):
             first = failures[group[0]]
             raise ModelError(f"{first.model}, {first.attack}: {first.reason}")
+
+
+def _check_stored(cells: Sequence[Cell], worker: Worker, store: Store) -> None:
+    """Refuse cells that another plan stored under the same indices: another version may have planned them."""
+    missing = set(store.missing())
+    for index, cell in enumerate(cells):
+        if index in missing:
+            continue
+        row = store.read_cell(index).slice(0, 1).to_pylist()[0]
+        planned = {
+            "model": worker.names[cell.model],
+            "attack": cell.attack.spec,
+            "ruler": cell.ruler,
+            "seed": cell.seed,
+            "snr_db": cell.snr_db[0],
+            "image": int(cell.images[0]),
+        }
+        if any(row[name] != value for name, value in planned.items()):
+            raise RunFolderError(
+                f"{store.folder} holds cells of another plan, by another version of cnncomm-bench: "
+                "finish it with that version, or name another folder",
+                "out",
+            )
 
 
 def _failure(cell: Cell, worker: Worker, reason: str) -> Failure:

@@ -1,8 +1,7 @@
 """The worker: cells to predictions.
 
-While the model runs on a batch, the next batch's noise is drawn on the host in a thread. A batch for which memory
-does not suffice is halved, and so are those after it. A cell that fails for good does not keep the others from
-being computed.
+While the model runs on a batch, a thread draws the noise of the next one on the host. A batch that does not fit into
+memory is halved, and so are those after it. A cell that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _AHEAD = 2  # batches prepared by each thread while the model runs
 
 Prepared = tuple[Tensor, Digests, Any]
 Progress = Callable[[Cell, int], None]
-"""Told after each batch and SNR: (cell, images done)."""
+"""Called after each batch and SNR: (cell, images done)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class Job:
     Attributes
     ----------
     index : int
-        Its place in the plan.
+        Of the cell in the plan.
     cell : Cell
     labels : ndarray of int64, or None
         Of its images; None for a clean cell of images without labels, whose predictions take their place.
@@ -64,13 +63,14 @@ class Done:
     Attributes
     ----------
     index : int
+        Of the cell in the plan.
     columns : dict
-        Of `folder.PREDICTIONS`.
+        The columns of `results.reader.PREDICTIONS`.
     facts : dict
         Fact to SNR to its mean over the cell's images.
     seconds : float
     batch_size : int
-        Images that fitted into memory at once; smaller than what was asked for where batches had to be halved.
+        Images that fitted into memory at once: less than the run's where batches were halved.
     """
 
     index: int
@@ -82,14 +82,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A cell that cannot be computed.
-
-    Attributes
-    ----------
-    index : int
-    reason : str
-        One line.
-    """
+    """A cell that could not be computed, by its index in the plan, with the reason on one line."""
 
     index: int
     reason: str
@@ -103,11 +96,13 @@ class Worker:
     models : sequence of callable
         Float images in [0, 1] to logits.
     names : sequence of str
+        Of the models.
     dataset : Dataset
     batch_size : int
+        Images in a forward pass.
     device : str
     bits : int, optional
-        Round disturbed images as a file of that many bits would.
+        Round perturbed images as a file of that many bits would.
     """
 
     def __init__(
@@ -125,19 +120,7 @@ class Worker:
         self._keys: dict[int, int] = {}
 
     def compute(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
-        """Compute cells, one after another.
-
-        Parameters
-        ----------
-        jobs : iterable of Job
-            Asked for shortly before they are computed.
-        progress : callable
-
-        Yields
-        ------
-        Done or Failed
-            In the order of the jobs.
-        """
+        """Compute cells in the order of the jobs, each of which is read shortly before it is computed."""
         threads = noise_threads(self.device)
         with ThreadPoolExecutor(threads, thread_name_prefix="noise") as pool:
             batches = ((job, rows) for job in jobs for rows in self._batches(job.cell))
@@ -150,7 +133,7 @@ class Worker:
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
     def _prepare(self, cell: Cell, rows: slice) -> Prepared:
-        """What the host does for a batch, in the thread: dataset to floats, and the noise of all SNRs."""
+        """The host's part of a batch, computed in a thread: images as floats, and the noise of all SNRs."""
         images = cell.images[rows]
         clean = self.dataset.floats(images)
         unknown = [row for row, image in enumerate(images.tolist()) if image not in self._keys]
@@ -166,8 +149,8 @@ class Worker:
         try:
             for rows, prepared in batches:
                 self._batch(job, rows, prepared, accumulator, progress)
-        except Exception as error:  # attacks and models are other people's code too: they raise what they like
-            self.batch_size = size  # what even one image was too much for says nothing about other cells
+        except Exception as error:  # attacks and models are other people's code too, and raise anything
+            self.batch_size = size  # a cell in which one image did not fit says nothing about the others
             return Failed(job.index, _reason(error))
         seconds = time.perf_counter() - started
         columns = accumulator.columns(self.names[job.cell.model], job.labels)
@@ -176,38 +159,38 @@ class Worker:
     def _batch(
         self, job: Job, rows: slice, prepared: Callable[[], Prepared], accumulator: Accumulator, progress: Progress
     ) -> None:
-        """Compute a batch; where memory does not suffice, its halves."""
+        """Compute a batch, or its halves where it does not fit into memory."""
         count = rows.stop - rows.start
         if count <= self.batch_size:
             try:
-                self._disturb(job, rows, prepared(), accumulator, progress)
+                self._perturb(job, rows, prepared(), accumulator, progress)
                 return
             except Exception as error:
                 if count == 1 or not memory.ran_out(error):
                     raise
-            memory.release()  # after the except clause, since the error holds what the model was busy with
+            memory.release()  # after the except clause, since the error holds the model's tensors
             self.batch_size = count // 2
         middle = rows.start + count // 2
         for half in (slice(rows.start, middle), slice(middle, rows.stop)):
             self._batch(job, half, partial(self._prepare, job.cell, half), accumulator, progress)
 
-    def _disturb(self, job: Job, rows: slice, prepared: Prepared, accumulator: Accumulator, progress: Progress) -> None:
+    def _perturb(self, job: Job, rows: slice, prepared: Prepared, accumulator: Accumulator, progress: Progress) -> None:
         cell, (host, keys, draws) = job.cell, prepared
         clean = host.to(self.device, non_blocking=True)
         target = None if job.labels is None else torch.from_numpy(job.labels[rows]).to(self.device)
         model = self.models[cell.model]
         batch = Batch(clean, target, model=model, ruler=cell.ruler, seed=cell.seed, keys=keys, draws=draws)
-        for disturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
-            images = snr.quantise(disturbed.images, self.bits)
-            predictions = disturbed.predictions
+        for perturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
+            images = snr.quantise(perturbed.images, self.bits)
+            predictions = perturbed.predictions
             if predictions is None or self.bits is not None:
                 predictions = predict(model, images)
-            accumulator.put(disturbed, rows, predictions, snr.measure(clean, images))
+            accumulator.put(perturbed, rows, predictions, snr.measure(clean, images))
             progress(cell, len(clean))
 
 
 def _reason(error: Exception) -> str:
-    """Why a cell failed, on one line; with the place, where it is no error that was foreseen."""
+    """Why a cell failed, on one line, with file and line where the error is not one of ours."""
     if isinstance(error, BenchError):
         return " ".join(str(error).split())
     trace = error.__traceback__
@@ -223,7 +206,7 @@ _Batch = tuple[Job, slice]
 def _ahead(
     pool: ThreadPoolExecutor, prepare: Callable[[_Batch], Prepared], batches: Iterator[_Batch], ahead: int
 ) -> Iterator[tuple[_Batch, Future[Prepared]]]:
-    """Batches in order, a few of them being prepared while the caller is busy with an earlier one."""
+    """Yield batches in order, a few of them prepared while the caller works on an earlier one."""
 
     def started(count: int) -> Iterator[tuple[_Batch, Future[Prepared]]]:
         return ((batch, pool.submit(prepare, batch)) for batch in itertools.islice(batches, count))

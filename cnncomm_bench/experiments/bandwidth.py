@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,21 @@ from torch import Tensor
 
 from .._utils.atomic import make_folder, write_text
 from .._utils.errors import UsageError
+from .._utils.frames import rows as rows_of
 from ..data import ArrayLike, chunks
-from ..evaluation import evaluate
-from ..evaluation import preparation as request
+from ..evaluation import evaluate, prepare
 from ..report import plots
+from ..results import RunConfig
 from ..results.statistics import capacity, format_db
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class _Threshold(NamedTuple):
+    threshold_db: float
+    low: float
+    high: float
 
 
 def ladder(
@@ -49,7 +56,7 @@ def ladder(
     model, data, arch, samples
         As on the command line of a run.
     sides : sequence of int
-        Dataset a side.
+        Pixels a side.
     out : str or Path
         Folder for `bandwidth.csv`, `bandwidth_curves.csv` and the figure.
     attack : str
@@ -67,15 +74,15 @@ def ladder(
     Raises
     ------
     BenchError
-        A side that is no side, and what a run refuses.
+        A side that no image has, or what a run refuses.
     """
-    opened = request.prepare([model], data=data, arch=arch, samples=samples, attacks=[attack], snr=snr)
+    opened = prepare(RunConfig.of(models=[model], data=data, arch=arch, samples=samples, attacks=[attack], snr=snr))
     images, largest = opened.data.images, min(opened.data.images.shape[2:])
     if opened.data.labels is None:
-        raise UsageError("a ladder of resolutions needs labels: a folder with one folder a class")
+        raise UsageError("a ladder of resolutions needs labels: expected a folder with one folder a class", "data")
     wrong = [side for side in sides if not 2 <= side <= largest]
     if wrong or not sides:
-        raise UsageError(f"sides {', '.join(map(str, wrong)) or 'none'}: expected 2 to {largest} pixels")
+        raise UsageError(f"sides {', '.join(map(str, wrong)) or 'none'}: expected 2 to {largest} pixels", "sides")
     folder = make_folder(Path(out))
     rows, curves = [], []
     for side in sorted(set(sides), reverse=True):
@@ -89,9 +96,9 @@ def ladder(
             small,
             opened.data.labels,
             attacks=[attack],
-            snr_db=opened.suite.snr_db,
+            snr_db=opened.info.suite.snr_db,
             seed=seed,
-            device=opened.device,
+            device=opened.info.device,
             name=f"{side} x {side}",
         )
         values, found = int(np.prod(small.shape[1:])), run.thresholds.iloc[0]
@@ -101,7 +108,7 @@ def ladder(
                      "low": found.low, "high": found.high, "capacity_bits": bits})  # fmt: skip
         curves.append(run.curves.assign(side=side, values=values))
     table = pd.DataFrame(rows)
-    table.attrs["snr_db"] = opened.suite.snr_db
+    table.attrs["snr_db"] = opened.info.suite.snr_db
     write_text(folder / "bandwidth.csv", table.to_csv(index=False))
     write_text(folder / "bandwidth_curves.csv", pd.concat(curves).to_csv(index=False))
     plots.save(_figure(pd.concat(curves), f"{model}, {attack}"), folder, "bandwidth")
@@ -118,7 +125,7 @@ def parse_sides(texts: Sequence[str] | None) -> tuple[int, ...]:
     try:
         return (28, 20, 14, 10, 7) if texts is None else tuple(map(int, texts))
     except ValueError as error:
-        raise UsageError(f"--side {','.join(texts or ())}: expected pixels, for example 28,14,7") from error
+        raise UsageError(f"sides {','.join(texts or ())!r}: expected pixels, such as 28,14,7", "sides") from error
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -128,11 +135,11 @@ def as_text(table: pd.DataFrame) -> str:
         clean_accuracy=table.clean_accuracy.map("{:.3f}".format),
         threshold=[
             f"{format_db(row.threshold_db, grid)} [{format_db(row.low, grid)}, {format_db(row.high, grid)}]"
-            for row in table.itertuples()
+            for row in rows_of(table, _Threshold)
         ],
         capacity_bits=table.capacity_bits.map("{:.0f}".format),
     )[["side", "values", "clean_accuracy", "threshold", "capacity_bits"]]
-    return str(tabulate(shown, headers="keys", showindex=False, disable_numparse=True))
+    return str(tabulate(shown.to_dict("list"), headers="keys", showindex=False, disable_numparse=True))
 
 
 def _averaged(images: ArrayLike, side: int) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""A small trainer: images disturbed by an attack at a fixed SNR, or clean ones."""
+"""Trains classifiers on clean images, or on images disturbed by an attack at a fixed SNR."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def train(
     title : str
         Of the progress bar.
     checkpoint : Path, optional
-        A file that keeps the state after every epoch. A training that was cut off goes on from there, with the
-        same numbers as one that was not; a finished one is loaded. See `fingerprint` for telling trainings apart.
+        A file that keeps the state after every epoch. A training that was cut off resumes from there, with the
+        same numbers as one that was not; a finished one is loaded. `fingerprint` gives each training its own name.
     quiet : bool
         Show no progress.
 
@@ -125,7 +125,9 @@ def train(
                 model.train()
                 loss = F.cross_entropy(model(batch), target)
                 if not loss.isfinite():
-                    raise BenchError(f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate")
+                    raise BenchError(
+                        f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate", "learning_rate"
+                    )
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
@@ -147,7 +149,7 @@ def fingerprint(model: nn.Module, images: Tensor, labels: Tensor, *about: object
         Untrained.
     images, labels : Tensor
     *about
-        What else decides it, in values whose text tells them apart.
+        What else decides it, in values whose text differs where they do.
 
     Returns
     -------

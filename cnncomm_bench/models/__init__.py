@@ -1,4 +1,4 @@
-"""Open any classifier as one callable from images in [0, 1] to logits; nothing untrusted is executed."""
+"""Opens any classifier as one callable from images in [0, 1] to logits; nothing untrusted is executed."""
 
 from . import architectures
 from .architectures import modules_from_files

@@ -1,4 +1,4 @@
-"""Architectures by name, or by the user's own file."""
+"""Finds architectures by name, or in the user's own code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +46,7 @@ class Architecture:
 
 
 def find(spec: str) -> Architecture:
-    """Find an architecture by what follows `--arch`.
+    """Find an architecture by its name, or in the user's own code.
 
     Parameters
     ----------
@@ -76,12 +76,7 @@ def find(spec: str) -> Architecture:
 
 
 def modules_from_files() -> list[ModuleType]:
-    """Modules that were imported from a file of the user's, and that no other process finds by their names.
-
-    Returns
-    -------
-    list of module
-    """
+    """Return the modules imported from a file of the user's, which no other process can import by their names."""
     return [module for name, module in sys.modules.items() if name.startswith(_FROM_FILE)]
 
 
@@ -120,7 +115,7 @@ def _torchvision(name: str) -> Architecture:
         files = f" (a factory of your own is written FILE.py:factory, not {name})" if name.endswith(".py") else ""
         close = suggest(name, known).partition(" There are")[0] if len(known) > 20 else suggest(name, known)
         close = "" if close.startswith("There are") else f"{close} "
-        raise UsageError(f"--arch {shown(name)}: torchvision has no such classifier{files}; {close}expected {HOW}")
+        raise UsageError(f"{shown(name)}: torchvision has no such classifier{files}; {close}expected {HOW}", "arch")
 
     def build(classes: int | None) -> nn.Module:
         models = import_torchvision().models
@@ -138,7 +133,7 @@ def _timm(name: str) -> Architecture:
     plain = name.partition(".")[0]
     if not timm.is_model(plain):
         close = suggest(plain, timm.list_models()).partition(" There are")[0]
-        raise UsageError(f"--arch timm:{shown(name)}: timm has no such model; {close}")
+        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}", "arch")
 
     def build(classes: int | None) -> nn.Module:
         options = {} if classes is None else {"num_classes": classes}
@@ -149,12 +144,7 @@ def _timm(name: str) -> Architecture:
 
 
 def import_timm() -> Any:
-    """Import timm, with torchvision made importable first.
-
-    Returns
-    -------
-    module
-        `timm`.
+    """Import timm, after torchvision was made importable.
 
     Raises
     ------
@@ -177,10 +167,6 @@ def timm_preprocessing(config: Any, fixed: bool) -> Preprocessing:
         The model's `pretrained_cfg`.
     fixed : bool
         The weights belong to this config, so its image size applies too.
-
-    Returns
-    -------
-    Preprocessing
     """
     get = config.get if isinstance(config, Mapping) else lambda key, default=None: getattr(config, key, default)
     size = int(tuple(get("input_size") or (3, 224, 224))[-1]) if fixed else None
@@ -197,37 +183,37 @@ def timm_preprocessing(config: Any, fixed: bool) -> Preprocessing:
 
 def _own(spec: str, place: str, factory: str) -> Architecture:
     module = _import_file(spec, Path(place)) if place.endswith(".py") else _import_module(spec, place)
-    made = getattr(module, factory, None)
-    if not callable(made):
+    function = getattr(module, factory, None)
+    if not callable(function):
         public = [
             n
             for n, v in vars(module).items()
             if callable(v) and not n.startswith("_") and v.__module__ == module.__name__
         ]
         raise UsageError(
-            f"--arch {shown(spec)}: {shown(place)} defines no {shown(factory)}; {suggest(factory, public)}"
+            f"{shown(spec)}: {shown(place)} defines no {shown(factory)}; {suggest(factory, public)}", "arch"
         )
-    keyword = _class_keyword(made)
+    keyword = _class_keyword(function)
 
     def build(classes: int | None) -> nn.Module:
         try:
-            model = made() if classes is None or keyword is None else made(**{keyword: classes})
+            model = function() if classes is None or keyword is None else function(**{keyword: classes})
         except Exception as error:  # the user's own code may raise anything
             if classes is None and keyword and isinstance(error, TypeError):
-                return build(1000)  # it insists on being told the number of classes
-            raise ModelError(f"--arch {shown(spec)}: calling {factory} failed ({one_line(error)})") from error
+                return build(1000)  # it requires the number of classes
+            raise ModelError(f"{shown(spec)}: calling {factory} failed ({one_line(error)})", "arch") from error
         if not isinstance(model, nn.Module):
             raise ModelError(
-                f"--arch {shown(spec)}: {factory} returned a {type(model).__name__}, expected a torch.nn.Module"
+                f"{shown(spec)}: {factory} returned a {type(model).__name__}, expected a torch.nn.Module", "arch"
             )
         return model
 
     return Architecture(spec, build, None)
 
 
-def _class_keyword(made: Callable[..., Any]) -> str | None:
+def _class_keyword(function: Callable[..., Any]) -> str | None:
     try:
-        parameters = inspect.signature(made).parameters
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return None
     return next((word for word in _CLASS_KEYWORDS if word in parameters), None)
@@ -235,11 +221,11 @@ def _class_keyword(made: Callable[..., Any]) -> str | None:
 
 def _import_file(spec: str, path: Path) -> Any:
     if not path.is_file():
-        raise UsageError(f"--arch {shown(spec)}: there is no file {shown(path)}; expected {HOW}")
+        raise UsageError(f"{shown(spec)}: there is no file {shown(path)}; expected {HOW}", "arch")
     name = f"{_FROM_FILE}{re.sub(r'[^A-Za-z0-9]', '_', str(path.resolve()))}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
-        raise UsageError(f"--arch {shown(spec)}: {shown(path)} is no Python file")
+        raise UsageError(f"{shown(spec)}: {shown(path)} is no Python file", "arch")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module  # dataclasses and pickles look their module up
     with _on_path(path.resolve().parent):
@@ -247,12 +233,12 @@ def _import_file(spec: str, path: Path) -> Any:
             found.loader.exec_module(module)
         except Exception as error:  # the user's own code may raise anything
             del sys.modules[name]
-            raise ModelError(f"--arch {shown(spec)}: {shown(path)} cannot be imported ({one_line(error)})") from error
+            raise ModelError(f"{shown(spec)}: {shown(path)} cannot be imported ({one_line(error)})", "arch") from error
     return module
 
 
 @contextlib.contextmanager
-def _on_path(folder: Path) -> Any:
+def _on_path(folder: Path) -> Iterator[None]:
     sys.path.insert(0, str(folder))  # so that the file may import its neighbours
     try:
         yield
@@ -265,6 +251,6 @@ def _import_module(spec: str, place: str) -> Any:
         try:
             return importlib.import_module(place)
         except ModuleNotFoundError as error:
-            raise UsageError(f"--arch {shown(spec)}: {one_line(error)}; expected {HOW}") from error
+            raise UsageError(f"{shown(spec)}: {one_line(error)}; expected {HOW}", "arch") from error
         except Exception as error:  # imported code may raise anything
-            raise ModelError(f"--arch {shown(spec)}: {shown(place)} cannot be imported ({one_line(error)})") from error
+            raise ModelError(f"{shown(spec)}: {shown(place)} cannot be imported ({one_line(error)})", "arch") from error

@@ -1,4 +1,4 @@
-"""Fits weights into an architecture: prefixes, number of classes and input channels are read from the weights."""
+"""Fits weights into an architecture: key prefixes, classes and input channels are read from the weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from .._utils.errors import ModelError
 from .._utils.files import listed, shown
 from .architectures import HOW, Architecture
+
+_AUXILIARY = re.compile(r"(AuxLogits|aux\d)\.")
+"""Heads of training time only: neither needed nor a fault."""
+_MOST_PREFIXES = 100
+"""Tried on an architecture; a checkpoint of many networks has one a network."""
 
 
 def fit(architecture: Architecture, weights: Mapping[str, Tensor], file: str, classes: int | None = None) -> nn.Module:
@@ -40,17 +45,15 @@ def fit(architecture: Architecture, weights: Mapping[str, Tensor], file: str, cl
     model = architecture.build(classes)
     weights = _matching(weights, model)
     found = _head_size(weights, model)
-    if found is not None and classes is None:
+    if found is not None and classes is None and not _missing(weights, model):
         model = architecture.build(found)
     _widen_input(weights, model)
     own = model.state_dict()
-    missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
-    extra = [key for key in weights if key not in own]
+    missing = _missing(weights, model)
+    extra = [key for key in weights if key not in own and not _AUXILIARY.match(key)]
     shapes = [key for key in own if key in weights and weights[key].shape != own[key].shape]
-    auxiliary = re.compile(r"(AuxLogits|aux\d)\.")  # heads of training time only: neither needed nor a fault
-    missing, extra = ([key for key in keys if not auxiliary.match(key)] for keys in (missing, extra))
     if missing or extra or shapes:
-        raise ModelError(_misfit(architecture.name, file, missing, extra, shapes, weights, own))
+        raise ModelError(_misfit(architecture.name, file, missing, extra, shapes, weights, own), "arch")
     model.load_state_dict({key: value for key, value in weights.items() if key in own}, strict=False)
     model.float()
     check_finite(model, file)
@@ -64,8 +67,16 @@ def _matching(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tens
         return dict(weights)
     ends = [own[0], own[-1]]
     prefixes = {""} | {key.removesuffix(end) for end in ends for key in weights if key.endswith(f".{end}")}
-    best = max(sorted(prefixes), key=lambda prefix: sum(prefix + key in weights for key in own))
+    best = max(sorted(prefixes)[:_MOST_PREFIXES], key=lambda prefix: sum(prefix + key in weights for key in own))
     return {key.removeprefix(best): value for key, value in weights.items() if key.startswith(best)}
+
+
+def _missing(weights: Mapping[str, Tensor], model: nn.Module) -> list[str]:
+    return [
+        key
+        for key in model.state_dict()
+        if key not in weights and not key.endswith("num_batches_tracked") and not _AUXILIARY.match(key)
+    ]
 
 
 def _head_size(weights: Mapping[str, Tensor], model: nn.Module) -> int | None:
@@ -113,7 +124,7 @@ def _misfit(
         more = f" and {len(shapes) - 1} more" if len(shapes) > 1 else ""
         parts.append(f"{shown(key)} is {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}{more}")
     said = "; ".join(parts)
-    return f"{file} does not fit {shown(architecture)}: {said}. Name the one it was trained with: --arch {HOW}"
+    return f"{file} does not fit {shown(architecture)}: {said}. Name the one it was trained with: {HOW}"
 
 
 def check_finite(model: nn.Module, file: str) -> None:
@@ -122,7 +133,6 @@ def check_finite(model: nn.Module, file: str) -> None:
     Parameters
     ----------
     model : nn.Module
-        With its weights.
     file : str
         The checkpoint's name, for messages.
 

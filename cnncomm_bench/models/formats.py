@@ -1,4 +1,4 @@
-"""Checkpoint files: tell the format from the content and open it without running anything in it.
+"""Checkpoint files: finds the format from the content and opens it without running anything in it.
 
 A file's first bytes decide, never its ending. Weights come out as a flat state dict; TorchScript, torch.export
 and ONNX files carry their own architecture and come out as modules (`programs.py`).
@@ -6,11 +6,10 @@ and ONNX files carry their own architecture and come out as modules (`programs.p
 
 from __future__ import annotations
 
-import pickletools
+import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +18,12 @@ from torch import Tensor
 
 from .._utils.errors import ModelError
 from .._utils.files import listed, one_line, shown
+from . import pickles
 
 # A stored tensor takes its own bytes; only a bomb unpacks to much more than the file that holds it.
 _BOMB_RATIO = 20
 _BOMB_FLOOR = 64 * 2**20
+_LONGEST_HEADER = 2**25  # of safetensors: names and shapes of some 200,000 tensors
 
 # ONNX is protobuf: after the version of the format comes one of these fields.
 _ONNX_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42")
@@ -35,7 +36,7 @@ _WRAPPERS = (
 
 
 class _Inert:
-    """Stands in for harmless bookkeeping (an epoch's numpy scalar, parsed arguments); does nothing at all."""
+    """Replaces harmless bookkeeping (an epoch's numpy scalar, parsed arguments) and does nothing."""
 
     def __new__(cls, *_: Any) -> Self:
         return super().__new__(cls)
@@ -59,7 +60,7 @@ _BOOKKEEPING = re.compile(
 
 
 def sniff(path: Path) -> str:
-    """Tell a model file's format from its content.
+    """Find a model file's format from its content.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def sniff(path: Path) -> str:
         raise ModelError(f"{name} is a web page, not a checkpoint: download the file itself (the 'raw' link)")
     if head.startswith(b"\x89HDF"):
         raise ModelError(f"{name} is HDF5 (Keras?): export the model to ONNX and pass that file")
-    if int.from_bytes(head[:8], "little") < 10**8 and head[8:9] == b"{":
+    if int.from_bytes(head[:8], "little") < _LONGEST_HEADER and head[8:9] == b"{":
         return "safetensors"
     if head[:1] == b"\x80":
         return "torch"
@@ -119,13 +120,16 @@ def _sniff_zip(path: Path) -> str:
             f"{name} would unpack {path.stat().st_size} bytes to {unpacked}: that is a zip bomb, not a checkpoint; "
             "it was not opened"
         )
-    inner = {member.filename.partition("/")[2] for member in members}
-    if "constants.pkl" in inner and any(part.startswith("code/") for part in inner):
+    # PyTorch's reader of zip files takes upper case for lower case, and the first of two members of one name.
+    names = [member.filename.lower() for member in members]
+    inner = {one.rpartition("/")[2] for one in names} | {one.partition("/")[2] for one in names}
+    if "constants.pkl" in inner or any("code/" in one for one in names):
         return "torchscript"
-    if any(part.startswith(("serialized_exported_program", "models/")) for part in inner) or {
-        "serialized_exported_program.json"
-    } & {member.filename for member in members}:
+    if any(part.startswith(("serialized_exported_program", "models/")) for part in inner):
         return "pt2"
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise ModelError(f"{name} holds {shown(twice)} twice: no checkpoint of PyTorch does; fetch or save it again")
     if "data.pkl" in inner:
         return "torch"
     found = listed(sorted(member.filename for member in members)) or "nothing"
@@ -186,20 +190,23 @@ def _unpickle(path: Path, trust: bool) -> Any:
             raise ModelError(
                 f"{name} cannot be unpickled ({one_line(error)}): the code it was saved with must be importable here"
             ) from error
-    wanted = _globals_of(path)
-    inert: list[Any] = [(_Inert, item) for item in sorted(wanted) if _BOOKKEEPING.fullmatch(item)]
+    scan = pickles.scan(path)
+    refused = sorted(item for item in scan.imports if not _allowed(item))
+    if refused:
+        raise ModelError(
+            f"{name} is a pickle that wants to run {listed(refused)}: refused. Save the weights alone "
+            "(torch.save(model.state_dict(), FILE)); only if you trust who made it, pass trust, "
+            "which lets the file run any code",
+            "trust",
+        )
     try:
+        if scan.fault:
+            raise pickle.UnpicklingError(scan.fault)
+        inert: list[Any] = [(_Inert, item) for item in sorted(scan.imports) if _BOOKKEEPING.fullmatch(item)]
         with torch.serialization.safe_globals(inert), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the pickle's protocol: it loads, or the error says why
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler of a broken file raises nearly every type there is
-        refused = sorted(item for item in wanted if not _allowed(item))
-        if refused:
-            raise ModelError(
-                f"{name} is a pickle that wants to run {listed(refused)}: refused. Save the weights alone "
-                "(torch.save(model.state_dict(), FILE)); only if you trust who made it, add --trust, "
-                "which lets the file run any code"
-            ) from error
         raise ModelError(
             f"{name} is no intact checkpoint ({one_line(error)}): fetch or save it again, as a state dict"
         ) from error
@@ -208,77 +215,42 @@ def _unpickle(path: Path, trust: bool) -> Any:
 def _allowed(name: str) -> bool:
     from torch import _weights_only_unpickler as unpickler
 
-    # Private, so it may go: then every name counts as refused, which only makes a message longer.
-    known: dict[str, Any] = getattr(unpickler, "_get_allowed_globals", dict)()
-    return name in known or _BOOKKEEPING.fullmatch(name) is not None
-
-
-def _globals_of(path: Path) -> set[str]:
-    """Name what a pickle wants to import, by reading its opcodes; nothing is run."""
-    found: set[str] = set()
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.namelist():
-                    if member.endswith("data.pkl"):
-                        with archive.open(member) as file:
-                            found |= set(_globals_in(file, 1))
-        else:
-            with path.open("rb") as file:
-                for one in _globals_in(file, 4):  # magic number, protocol, system, content
-                    found.add(one)
-    except Exception:  # what can be read of a broken stream is enough: loading it says what is wrong
-        return found
-    return found
-
-
-def _globals_in(file: Any, pickles: int) -> Iterator[str]:
-    strings: list[str] = []
-    memo: dict[int, str] = {}
-    for _ in range(pickles):
-        for opcode, argument, _position in pickletools.genops(file):
-            if opcode.name in {"GLOBAL", "INST"}:
-                yield str(argument).replace(" ", ".", 1)
-            elif opcode.name == "STACK_GLOBAL":
-                yield ".".join(strings[-2:])
-            elif opcode.name == "MEMOIZE" and strings:
-                memo[len(memo)] = strings[-1]
-            elif opcode.name in {"BINGET", "LONG_BINGET"} and argument in memo:
-                strings.append(memo[argument])
-            elif isinstance(argument, str):
-                strings.append(argument)
+    return name in unpickler._get_allowed_globals() or _BOOKKEEPING.fullmatch(name) is not None
 
 
 def _flatten(content: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Find the weights, by the methods of `dict` alone: a pickle may have set attributes of the same names."""
     name, notes = shown(path.name), []
     for _ in range(3):
-        if not isinstance(content, Mapping):
+        if not isinstance(content, dict) or any(isinstance(value, Tensor) for value in dict.values(content)):
             break
-        if any(isinstance(value, Tensor) for value in content.values()):
-            break
-        wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping) and content[key]), None)
+        inner = {key: dict.get(content, key) for key in _WRAPPERS}
+        wrapper = next((key for key, value in inner.items() if isinstance(value, dict) and dict.__len__(value)), None)
         if wrapper is None:
             break
         notes.append(wrapper)
-        content = content[wrapper]
+        content = inner[wrapper]
     if isinstance(content, Tensor):
         raise ModelError(f"{name} holds one tensor, not the weights of a model: save model.state_dict()")
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise ModelError(f"{name} holds a {type(content).__name__}, not weights: save model.state_dict()")
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    keys = [key for key in dict.keys(content) if isinstance(key, str)]
+    tensors = {key: value for key in keys if isinstance(value := dict.__getitem__(content, key), Tensor)}
     if not tensors:
-        keys = listed([str(key) for key in content]) or "nothing"
-        raise ModelError(f"{name} holds no weights (its keys: {keys}): save model.state_dict()")
-    for key, tensor in tensors.items():
-        _check_tensor(name, key, tensor, path.stat().st_size)
+        raise ModelError(f"{name} holds no weights (its keys: {listed(keys) or 'none'}): save model.state_dict()")
+    plain = {key: _plain(name, key, tensor) for key, tensor in tensors.items()}
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in plain.values())
+    if claimed > max(_BOMB_FLOOR, _BOMB_RATIO * path.stat().st_size):
+        largest = max(plain, key=lambda key: plain[key].numel())
+        raise ModelError(
+            f"{name}: {shown(largest)} claims {plain[largest].numel()} values, more than the file holds: refused"
+        )
     said = (f"{name}: weights taken from its '{'.'.join(notes)}'",) if any("ema" in note for note in notes) else ()
-    return tensors, said
+    return plain, said
 
 
-def _check_tensor(name: str, key: str, tensor: Tensor, file_size: int) -> None:
+def _plain(name: str, key: str, tensor: Tensor) -> Tensor:
+    """Leave the numbers of a tensor, without the attributes and hooks that a pickle may have set."""
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
         raise ModelError(f"{name}: {shown(key)} is a sparse, quantised or empty tensor: save dense float weights")
-    if tensor.numel() * tensor.element_size() > max(_BOMB_FLOOR, _BOMB_RATIO * file_size):
-        raise ModelError(
-            f"{name}: {shown(key)} claims {tensor.numel()} values, more than the file holds; it was not used"
-        )
+    return Tensor.detach(tensor)

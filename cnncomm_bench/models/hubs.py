@@ -1,4 +1,4 @@
-"""Models by a name that a user knows: bundled, torchvision, timm, the Hugging Face hub, RobustBench."""
+"""Opens models by name: bundled, torchvision, timm, the Hugging Face hub, RobustBench."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
 
 def _bundled(name: str, trust: bool) -> dict[str, Any]:
     if name not in bundled.MODELS:
-        raise UsageError(f"--model bundled:{shown(name)}: {suggest(name, list(bundled.MODELS))}")
+        raise UsageError(f"bundled:{shown(name)}: no such model is bundled; {suggest(name, bundled.MODELS)}", "models")
     return {
         "name": f"bundled:{name}",
         "network": bundled.load(name),
@@ -76,7 +76,7 @@ def _torchvision(name: str, trust: bool) -> dict[str, Any]:
     models = import_torchvision().models
     members = models.get_model_weights(plain).__members__
     if wanted not in members and wanted not in ("", "DEFAULT"):
-        raise UsageError(f"--model torchvision:{shown(name)}: {suggest(wanted, list(members))}")
+        raise UsageError(f"torchvision:{shown(name)}: there are no such weights; {suggest(wanted, members)}", "models")
     weights = models.get_model_weights(plain)[wanted or "DEFAULT"]
     transforms = weights.transforms()
     try:
@@ -98,17 +98,7 @@ def _torchvision(name: str, trust: bool) -> dict[str, Any]:
 
 
 def torchvision_preprocessing(transforms: Any) -> Preprocessing:
-    """Translate the transforms of torchvision's weights.
-
-    Parameters
-    ----------
-    transforms : torchvision.transforms._presets.ImageClassification
-        What ``weights.transforms()`` gives.
-
-    Returns
-    -------
-    Preprocessing
-    """
+    """Translate what ``weights.transforms()`` of torchvision returns."""
     return Preprocessing(
         tuple(transforms.mean),
         tuple(transforms.std),
@@ -123,13 +113,15 @@ def _timm(name: str, trust: bool) -> dict[str, Any]:
     timm = import_timm()
     if not name.startswith("hf-hub:") and not timm.is_model(name.partition(".")[0]):
         close = suggest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
-        raise UsageError(f"--model timm:{shown(name)}: timm has no such model; {close}")
+        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}", "models")
     try:
         network = timm.create_model(name, pretrained=True)
     except Exception as error:  # timm and the hub raise errors of many libraries
         raise ModelError(
             f"timm:{shown(name)} could not be fetched ({one_line(error)}): download its weights yourself and pass "
-            f"the file with --arch timm:{shown(name)}"
+            f"the file and the architecture timm:{shown(name)}",
+            "models",
+            "arch",
         ) from error
     config = network.pretrained_cfg
     names = config.get("label_names")
@@ -152,7 +144,8 @@ def _robustbench(name: str, trust: bool) -> dict[str, Any]:
     if not trust:
         raise ModelError(
             f"robustbench:{shown(name)}: RobustBench unpickles what it downloads, which can run any code: refused. "
-            "If you trust it, add --trust"
+            "Pass trust only if you trust who made it",
+            "trust",
         )
     import_torchvision()
     try:

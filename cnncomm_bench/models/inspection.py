@@ -1,4 +1,4 @@
-"""One probing pass: what shape of images a network takes, and how many classes it tells apart."""
+"""One probing pass: which shape of images a network takes, and how many classes it distinguishes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from .._utils.errors import ModelError
 from .._utils.files import one_line
 from .programs import OnnxModel
+
+MOST_CHANNELS = 64
+"""Of images that are tried on a network; a stranger's checkpoint may claim 100,000."""
 
 # Sides to try on a network whose size is not known: usual ones first, then what makes fully convolutional ones run.
 _SIDES = (
@@ -126,10 +129,10 @@ def probe(name: str, network: nn.Module, channels: int | None, size: int | None)
     if isinstance(first_error, ModelError):
         raise first_error
     shape = f"images of {channels or 'any'} channels" + (f" and {size} x {size} pixels" if size else "")
-    hint = "another --size" if size else "--size"
     raise ModelError(
         f"{name} cannot classify {shape} ({one_line(first_error or ValueError('nothing fits'))}): "
-        f"give {hint} if it takes one size only"
+        f"pass {'another' if size else 'a'} size if it takes one only",
+        "size",
     )
 
 
@@ -140,6 +143,8 @@ def _shapes(network: nn.Module, channels: int | None, size: int | None) -> Itera
         kernels = [p for p in network.parameters() if p.dim() == 4]
         likely = int(kernels[0].shape[1]) if kernels else 3
         for count in [channels] if channels else dict.fromkeys((likely, 3, 1)):
+            if count > MOST_CHANNELS:
+                continue
             for side in [size] if size else _SIDES:
                 yield count, side
 

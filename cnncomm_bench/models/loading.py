@@ -1,4 +1,4 @@
-"""Opens any classifier as one callable from images in [0, 1] to logits, and runs nothing that comes in the file."""
+"""Opens any classifier as one callable from images in [0, 1] to logits, and runs no code of its file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 from torch import nn
 
 from .._utils.errors import ModelError, UsageError
-from .._utils.files import one_line, sha256_of, shown
+from .._utils.files import one_line, path_of, sha256_of, shown
 from . import architectures, fitting, formats, hubs, programs
 from .architectures import Architecture
-from .inspection import probe
+from .inspection import MOST_CHANNELS, probe
 from .model import Model, Normalised
 from .preprocessing import Preprocessing, beside, for_channels, imagenet, overridden
 
 
 @dataclass
 class _Opened:
-    """A network and what is known of it, before the command line has its say."""
+    """A network and what its file or library says of it, before the caller's arguments are applied."""
 
     name: str
     network: nn.Module
@@ -47,7 +47,7 @@ def open_model(
 ) -> Model:
     """Open a classifier by its file or name.
 
-    Preprocessing comes from the command line, else a ``STEM.json`` or ``model.json`` beside the file, else the
+    Preprocessing comes from the arguments, else a ``STEM.json`` or ``model.json`` beside the file, else the
     library of the architecture, else a default that `notes` states.
 
     Parameters
@@ -85,7 +85,7 @@ def open_model(
     opened = hubs.open_name(spec, trust)
     if opened is not None:
         if arch is not None:
-            raise UsageError(f"--arch {shown(arch)}: {shown(spec)} brings its own architecture; leave --arch out")
+            raise UsageError(f"{shown(spec)} has its own architecture: leave {shown(arch)} out", "arch")
         found = _Opened(**opened)
     else:
         found = _open_file(spec, arch, classes, trust)
@@ -96,23 +96,29 @@ def open_model(
 
 
 def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) -> _Opened:
-    path = Path(spec).expanduser()
+    path = path_of(spec, "models")
     if not path.is_file():
-        raise UsageError(_no_file(spec, path))
-    kind = formats.sniff(path)
+        raise UsageError(_no_file(spec, path), "models")
+    try:
+        kind = formats.sniff(path)
+    except OSError as error:
+        raise ModelError(f"{shown(spec)} cannot be read ({error.strerror}): pass another file", "models") from error
     known, content = beside(path)
     network, architecture, notes = _network(path, kind, arch or _architecture_of(content, path), classes, trust)
     names, channels = content.get("class_names"), content.get("channels")
-    if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= 64):
-        raise ModelError(f"the JSON beside {shown(path.name)}: channels is a number from 1 to 64, not {channels!r:.40}")
+    if channels is not None and (not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS):
+        raise ModelError(
+            f"the JSON beside {shown(path.name)}: channels is {shown(str(channels), 40)}, "
+            f"expected a whole number from 1 to {MOST_CHANNELS}"
+        )
     return _Opened(
-        name=path.stem,
+        name=shown(path.stem),
         network=network,
         preprocessing=known or (architecture.preprocessing if architecture else None),
         channels=network.shape[1] if isinstance(network, programs.OnnxModel) else channels,
         sha256=sha256_of(path),
         differentiable=not isinstance(network, programs.OnnxModel),
-        class_names=tuple(map(str, names)) if isinstance(names, list) else None,
+        class_names=tuple(shown(str(one), 80) for one in names) if isinstance(names, list) else None,
         notes=notes,
     )
 
@@ -125,23 +131,24 @@ def _architecture_of(content: dict[str, Any], path: Path) -> str | None:
     if not isinstance(named, str) or (":" in named and named.partition(":")[0] not in ("torchvision", "timm")):
         raise ModelError(
             f"the JSON beside {shown(path.name)} names the architecture {shown(str(named))}, code of its own: "
-            "pass it yourself with --arch if you trust it"
+            "pass it yourself if you trust it",
+            "arch",
         )
     return named
 
 
 def _no_file(spec: str, path: Path) -> str:
     if path.is_dir():
-        return f"--model {shown(spec)} is a folder: pass the checkpoint file in it"
+        return f"{shown(spec)} is a folder: pass the checkpoint file in it"
     kind = spec.partition(":")[0]
     if ":" in spec and kind.isidentifier():
-        return f"--model {shown(spec)}: no kind of model is called {kind}; there are {', '.join(hubs.KINDS)}, and files"
+        return f"{shown(spec)}: no kind of model is called {kind}; there are {', '.join(hubs.KINDS)}, and files"
     if path.exists():
-        return f"--model {shown(spec)} is no regular file: pass a checkpoint"
+        return f"{shown(spec)} is no regular file: pass a checkpoint"
     near = sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix)[:5] if path.parent.is_dir() else []
     there = f"; beside it are {', '.join(map(shown, near))}" if near else ""
     kinds = ", ".join(f"{kind}:NAME" for kind in hubs.KINDS)
-    return f"--model {shown(spec)}: there is no such file{there} (or name a model: {kinds})"
+    return f"{shown(spec)}: there is no such file{there} (or name a model: {kinds})"
 
 
 def _network(
@@ -149,13 +156,13 @@ def _network(
 ) -> tuple[nn.Module, Architecture | None, tuple[str, ...]]:
     if kind not in ("torch", "safetensors"):
         if arch is not None:
-            raise UsageError(f"--arch {shown(arch)}: {shown(path.name)} ({kind}) brings its own; leave --arch out")
+            raise UsageError(f"{shown(path.name)} ({kind}) has its own architecture: leave {shown(arch)} out", "arch")
         network, note = (
             programs.open_torchscript(path, trust)
             if kind == "torchscript"
             else programs.open_exported(path, trust)
             if kind == "pt2"
-            else programs.open_onnx(path)
+            else programs.open_onnx(path, trust)
         )
         if kind == "torchscript":
             fitting.check_finite(network, shown(path.name))
@@ -167,8 +174,9 @@ def _network(
     architecture = architectures.find(arch) if arch else architectures.from_file_name(path)
     if architecture is None:
         raise UsageError(
-            f"{shown(path.name)} holds weights only, and its name names no architecture: add --arch "
-            "NAME (of torchvision, such as resnet18), timm:NAME or FILE.py:factory"
+            f"{shown(path.name)} holds weights only, and its name names no architecture: pass "
+            "NAME (of torchvision, such as resnet18), timm:NAME or FILE.py:factory",
+            "arch",
         )
     return fitting.fit(architecture, weights, shown(path.name), classes), architecture, notes
 
@@ -192,10 +200,10 @@ def _finish(
             known = replace(imagenet("default"), size=known.size, resize=known.resize)
             notes.append(
                 f"{found.name}: nothing says how it was normalised; assumed the ImageNet mean and std "
-                "(--mean 0 --std 1 if it takes pixels in [0, 1] as they are)"
+                "(mean 0 and std 1 if it takes pixels in [0, 1] as they are)"
             )
         else:
-            notes.append(f"{found.name}: nothing says how it was normalised; assumed mean 0 and std 1 (--mean, --std)")
+            notes.append(f"{found.name}: nothing says how it was normalised; assumed mean 0 and std 1")
     known = for_channels(replace(known, size=takes.size), takes.channels)
     predict = _frozen(Normalised(network, known.mean, known.std), device)
     names = found.class_names
@@ -225,4 +233,4 @@ def _frozen(network: nn.Module, device: str | torch.device) -> nn.Module:
     try:
         return network.to(device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {device}: {one_line(error)}") from error
+        raise UsageError(f"the model cannot be moved to {shown(str(device))} ({one_line(error)})", "device") from error

@@ -21,7 +21,7 @@ class Model:
     name : str
         Short label for tables: the file's stem, or a name such as ``'bundled:standard'``.
     predict : callable
-        Float images in [0, 1], shape-(N, C, H, W), to logits, shape-(N, K). Its preprocessing is inside. An
+        Float images in [0, 1], shape-(N, C, H, W), to logits, shape-(N, K), with its preprocessing inside. An
         `nn.Module` in eval mode with frozen parameters.
     classes : int
         Number of logits.

@@ -1,8 +1,8 @@
-"""What happens to an image before a network sees it, and where that is known from."""
+"""Preprocessing of a model: resize, crop and normalisation, and the file or library that states them."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._utils.errors import ModelError, UsageError
-from .._utils.files import one_line, shown
+from .._utils.files import one_line, parse_json, shown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -24,7 +24,7 @@ class Preprocessing:
     Attributes
     ----------
     mean, std : tuple of float
-        Of each channel, for pixels in [0, 1]; one number stands for every channel.
+        Of each channel, for pixels in [0, 1]; one number for all channels.
     size : int or None
         Side of the square centre crop the network gets; None where it takes any size.
     resize : int or None
@@ -44,27 +44,17 @@ class Preprocessing:
 
 
 def imagenet(source: str) -> Preprocessing:
-    """Give the ImageNet statistics, without a size.
-
-    Parameters
-    ----------
-    source : str
-        Why they apply.
-
-    Returns
-    -------
-    Preprocessing
-    """
+    """Return the ImageNet statistics, without a size; `source` says why they apply."""
     return Preprocessing(IMAGENET_MEAN, IMAGENET_STD, source=source)
 
 
-def numbers(option: str, value: str | float | Sequence[float]) -> tuple[float, ...]:
-    """Read `--mean` or `--std`: one number, or one a channel.
+def numbers(argument: str, value: str | float | Sequence[float]) -> tuple[float, ...]:
+    """Read a mean or standard deviation: one number, or one a channel.
 
     Parameters
     ----------
-    option : str
-        ``'--mean'`` or ``'--std'``, for messages.
+    argument : str
+        ``"mean"`` or ``"std"``.
     value : str, float or sequence of float
         ``"0.485,0.456,0.406"``, or the numbers themselves.
 
@@ -77,31 +67,32 @@ def numbers(option: str, value: str | float | Sequence[float]) -> tuple[float, .
     UsageError
         They are no numbers, or none for pixels in [0, 1].
     """
+    typed = shown(str(value)[:200])
     try:
         parts = (
             value.split(",") if isinstance(value, str) else [value] if isinstance(value, int | float) else list(value)
         )
         read = tuple(float(part) for part in parts)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(
-            f"{option} {value}: expected numbers with commas between, as in {option} 0.5,0.5,0.5"
+            f"{argument} {typed}: expected numbers with commas between, as in 0.5,0.5,0.5", argument
         ) from None
     if not read or not all(math.isfinite(number) for number in read):
-        raise UsageError(f"{option} {value}: expected finite numbers, as in {option} 0.5,0.5,0.5")
+        raise UsageError(f"{argument} {typed}: expected finite numbers, as in 0.5,0.5,0.5", argument)
     if max(map(abs, read)) > 2:
         scaled = ",".join(f"{number / 255:.4g}" for number in read)
         raise UsageError(
-            f"{option} {value}: these are for pixels from 0 to 255; for pixels in [0, 1] type {option} {scaled}"
+            f"{argument} {typed}: these are for pixels from 0 to 255; for pixels in [0, 1] pass {scaled}", argument
         )
-    if option == "--std" and min(read) <= 0:
-        raise UsageError(f"--std {value}: every number must be above 0")
+    if argument == "std" and min(read) <= 0:
+        raise UsageError(f"std {typed}: every number must be above 0", "std")
     return read
 
 
 def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
-    """Read the `model.json` that lies beside a checkpoint.
+    """Read the `model.json` beside a checkpoint.
 
-    ``STEM.json`` (for ``STEM.pt``) goes before ``model.json``. All its keys are optional: ``architecture``,
+    ``STEM.json`` (for ``STEM.pt``) precedes ``model.json``. All its keys are optional: ``architecture``,
     ``mean``, ``std``, ``size``, ``resize``, ``interpolation``, ``channels``, ``class_names``.
 
     Parameters
@@ -119,18 +110,23 @@ def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
     Raises
     ------
     ModelError
-        It is there and cannot be understood.
+        It cannot be read, or contradicts itself.
     """
-    found = next((p for p in (path.with_suffix(".json"), path.with_name("model.json")) if p.is_file()), None)
+    found = None
+    for candidate in (path.with_name("model.json"), path.with_suffix(".json")):
+        with contextlib.suppress(OSError):  # the ending may make the name too long
+            found = candidate if candidate.is_file() else found
     if found is None or found == path:
         return None, {}
     name = shown(found.name)
     try:
         if found.stat().st_size > 2**22:
             raise ValueError("it is larger than 4 MiB")
-        content = json.loads(found.read_text("utf-8"))
+        content = parse_json(found.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{name} beside the model is no JSON ({one_line(error)}): mend it or move it away") from error
+        raise ModelError(
+            f"{name} beside the model is no JSON ({one_line(error)}): repair it or move it away"
+        ) from error
     if not isinstance(content, dict):
         raise ModelError(f'{name} beside the model must hold an object such as {{"mean": [0.5], "std": [0.5]}}')
     if not {"mean", "std", "size"} & content.keys():
@@ -138,16 +134,22 @@ def beside(path: Path) -> tuple[Preprocessing | None, dict[str, Any]]:
             return None, {}  # some other file that happens to share the stem
         return None, content
     try:
-        mean, std = numbers("--mean", content.get("mean", 0.0)), numbers("--std", content.get("std", 1.0))
-        size, resize = (None if content.get(key) is None else int(content[key]) for key in ("size", "resize"))
-        interpolation = str(content.get("interpolation", "bilinear"))
+        mean, std = numbers("mean", content.get("mean", 0.0)), numbers("std", content.get("std", 1.0))
+        size, resize = (_side(content, key) for key in ("size", "resize"))
+        interpolation = content.get("interpolation", "bilinear")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation is one of {', '.join(INTERPOLATIONS)}")
-        if any(side is not None and not 1 <= side <= 4096 for side in (size, resize)):
-            raise ValueError("size and resize lie between 1 and 4096")
-    except (UsageError, TypeError, ValueError) as error:
+    except (UsageError, ValueError) as error:
         raise ModelError(f"{name} beside the model: {one_line(error)}") from error
     return Preprocessing(mean, std, size, resize, interpolation, source=name), content
+
+
+def _side(content: dict[str, Any], key: str) -> int | None:
+    """Read a side in pixels; a stranger's file may not ask for the gigabytes that one of 4096 takes."""
+    side = content.get(key)
+    if side is not None and not (isinstance(side, int) and 1 <= side <= 1024):
+        raise ValueError(f"{key} is {shown(str(side), 40)}, expected a whole number from 1 to 1024")
+    return side
 
 
 def overridden(
@@ -156,20 +158,16 @@ def overridden(
     std: str | float | Sequence[float] | None,
     size: int | None,
 ) -> Preprocessing:
-    """Put what the command line says over what is known.
+    """Replace what is known by what the caller passes.
 
     Parameters
     ----------
     known : Preprocessing
         From the model.
     mean, std : str, float, sequence of float or None
-        `--mean` and `--std` where given.
+        None: as known.
     size : int or None
-        `--size` where given: then the shorter side is resized to it too.
-
-    Returns
-    -------
-    Preprocessing
+        Side in pixels, to which the shorter side is then resized too; None: as known.
 
     Raises
     ------
@@ -178,12 +176,12 @@ def overridden(
     """
     changed = known
     if mean is not None:
-        changed = replace(changed, mean=numbers("--mean", mean), source="command line")
+        changed = replace(changed, mean=numbers("mean", mean), source="command line")
     if std is not None:
-        changed = replace(changed, std=numbers("--std", std), source="command line")
+        changed = replace(changed, std=numbers("std", std), source="command line")
     if size is not None:
         if not 1 <= size <= 4096:
-            raise UsageError(f"--size {size}: expected the side of the images in pixels, from 1 to 4096")
+            raise UsageError(f"size {size}: expected the side of the images in pixels, from 1 to 4096", "size")
         # Keep the proportion of crop to image that the model was made for.
         resize = round(size * known.resize / known.size) if known.resize and known.size else None
         changed = replace(changed, size=size, resize=resize)
@@ -191,12 +189,11 @@ def overridden(
 
 
 def for_channels(known: Preprocessing, channels: int) -> Preprocessing:
-    """Check that mean and std are one number, or one a channel.
+    """Repeat a mean and std of one number for every channel.
 
     Parameters
     ----------
     known : Preprocessing
-        Any.
     channels : int
         Of the images.
 
@@ -210,15 +207,13 @@ def for_channels(known: Preprocessing, channels: int) -> Preprocessing:
     UsageError
         Another count of numbers.
     """
-    for option, value in (("--mean", known.mean), ("--std", known.std)):
+    repeated: dict[str, Any] = {}
+    for argument, value in (("mean", known.mean), ("std", known.std)):
         if len(value) not in (1, channels):
             raise UsageError(
-                f"{option} has {len(value)} numbers ({known.source}) and the model takes {channels} "
-                f"channel{'s' if channels != 1 else ''}: give one number, or one a channel"
+                f"{argument} has {len(value)} numbers ({known.source}) and the model takes {channels} "
+                f"channel{'s' if channels != 1 else ''}: pass one number, or one a channel",
+                argument,
             )
-    repeat = {
-        key: value * channels if len(value) == 1 else value
-        for key, value in vars(known).items()
-        if key in ("mean", "std")
-    }
-    return replace(known, **repeat)
+        repeated[argument] = value * channels if len(value) == 1 else value
+    return replace(known, **repeated)

@@ -1,10 +1,10 @@
-"""Files that carry their own architecture: TorchScript, torch.export and ONNX, and what they can execute."""
+"""Opens files with their own architecture: TorchScript, torch.export and ONNX, and notes what they can execute."""
 
 from __future__ import annotations
 
 import importlib
-import re
-import zipfile
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,16 @@ from torch import Tensor, nn
 from .._utils.errors import ModelError
 from .._utils.files import listed, one_line, shown
 
-# Operators by which TorchScript reaches beyond its tensors: files, and libraries of compiled operators.
-_REACHES_OUT = re.compile(
-    r"\btorch\.(from_file|save|load|_C\.\w+)\s*\(|\bops\.(?!aten|prim|torchvision|quantized|image)\w+\.\w+"
-)
-
 
 def open_torchscript(path: Path, trust: bool) -> tuple[nn.Module, str]:
-    """Open a TorchScript file, after reading its source for operators that touch files.
+    """Open a TorchScript file, which needs trust: its operators read and write files, and some run while it is loaded.
 
     Parameters
     ----------
     path : Path
         What `formats.sniff` called ``'torchscript'``.
     trust : bool
-        Open it whatever operators it uses.
+        Open it.
 
     Returns
     -------
@@ -41,27 +36,20 @@ def open_torchscript(path: Path, trust: bool) -> tuple[nn.Module, str]:
     Raises
     ------
     ModelError
-        It is damaged, or uses such operators.
+        It is damaged, or not trusted.
     """
     name = shown(path.name)
+    if not trust:
+        raise ModelError(
+            f"{name} is TorchScript, whose operators can write any file: refused. Pass a state dict or ONNX; "
+            "only if you trust who made it, pass trust",
+            "trust",
+        )
     try:
-        wanted: set[str] = set()
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith(".py"):
-                    text = archive.read(member).decode("utf-8", "replace")
-                    wanted |= {match.group().rstrip("( ") for match in _REACHES_OUT.finditer(text)}
-        if wanted and not trust:
-            raise ModelError(
-                f"{name} is TorchScript that uses {listed(sorted(wanted))}, which reaches beyond tensors: refused. "
-                "Only if you trust who made it, add --trust"
-            )
         model: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except ModelError:
-        raise
+        return model.float(), f"{name} is TorchScript, opened because you trust it"
     except Exception as error:  # zip, zlib and PyTorch's reader each raise their own on damage
         raise ModelError(f"{name} is no intact TorchScript file ({one_line(error)}): save it again") from error
-    return model.float(), f"{name} is TorchScript: it runs operators of PyTorch on tensors, and no Python"
 
 
 def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
@@ -90,8 +78,9 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
     if not trust:
         raise ModelError(
             f"{name} is a torch.export program: opening one evaluates expressions and calls functions by the names "
-            "in the file, so it can run any code: refused. Pass a state dict or TorchScript; "
-            "only if you trust who made it, add --trust"
+            "in the file, so it can run any code: refused. Pass a state dict or ONNX; "
+            "only if you trust who made it, pass trust",
+            "trust",
         )
     try:
         model = torch.export.load(path).module()
@@ -103,7 +92,7 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
 
 
 class Exported(nn.Module):
-    """An exported program; it runs in the mode it was exported in and refuses to be told another.
+    """An exported program; it runs in the mode that it was exported in, whatever `train` is called with.
 
     Parameters
     ----------
@@ -130,7 +119,7 @@ class OnnxModel(nn.Module):
     Parameters
     ----------
     path : Path
-        The file.
+        The file, checked or trusted.
 
     Attributes
     ----------
@@ -141,12 +130,7 @@ class OnnxModel(nn.Module):
     def __init__(self, path: Path) -> None:
         super().__init__()
         name = shown(path.name)
-        try:
-            onnxruntime: Any = importlib.import_module("onnxruntime")
-        except ImportError as error:
-            raise ModelError(
-                f"{name} is ONNX, and onnxruntime is not installed: pip install 'cnncomm-bench[onnx]'"
-            ) from error
+        onnxruntime = _import_onnxruntime(name)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = torch.get_num_threads()
@@ -163,6 +147,8 @@ class OnnxModel(nn.Module):
         self.input = inputs[0].name
         self.dtype = np.float16 if "float16" in inputs[0].type else np.float32
         self.shape: list[Any] = [side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape]
+        if any((side or 1) > most for side, most in zip(self.shape, (1024, 64, 4096, 4096), strict=True)):
+            raise ModelError(f"{name} takes images of shape {self.shape}, expected at most (1024, 64, 4096, 4096)")
 
     def forward(self, images: Tensor) -> Tensor:
         """Run the network.
@@ -187,13 +173,24 @@ class OnnxModel(nn.Module):
         return torch.from_numpy(np.concatenate(outputs)).float().to(images.device)
 
 
-def open_onnx(path: Path) -> tuple[OnnxModel, str]:
-    """Open an ONNX file with onnxruntime.
+def _import_onnxruntime(name: str) -> Any:
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ModelError(
+            f"{name} is ONNX, and onnxruntime is not installed: pip install 'cnncomm-bench[onnx]'"
+        ) from error
+
+
+def open_onnx(path: Path, trust: bool) -> tuple[OnnxModel, str]:
+    """Open an ONNX file with onnxruntime, after a process with little memory and time has done so.
 
     Parameters
     ----------
     path : Path
         What `formats.sniff` called ``'onnx'``.
+    trust : bool
+        Open it without that check, which refuses loops and what is too large.
 
     Returns
     -------
@@ -211,4 +208,28 @@ def open_onnx(path: Path) -> tuple[OnnxModel, str]:
         f"{shown(path.name)} is ONNX: onnxruntime runs its operators on tensors, and no code of its own; it has no "
         "gradients, so attacks that need them (fgsm, fgm, pgd, ...) need the PyTorch model"
     )
+    if not trust:
+        _import_onnxruntime(shown(path.name))
+        _check_onnx(path)
     return OnnxModel(path), note
+
+
+def _check_onnx(path: Path) -> None:
+    name = shown(path.name)
+    seconds = 8 + path.stat().st_size / 2e7
+    command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_check.py")), str(path.absolute())]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(
+            f"{name} takes more than {seconds:.0f} s to open and classify one image: refused. "
+            "Only if you trust who made it, pass trust",
+            "trust",
+        ) from error
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ModelError(
+            f"{name} is no ONNX model that onnxruntime opens within 4 GiB ({shown(last) or 'it ended the process'}): "
+            "export it again, or pass trust if you trust who made it",
+            "trust",
+        )

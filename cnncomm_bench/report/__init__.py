@@ -5,4 +5,4 @@ from .document import TEMPLATES, environment
 from .outputs import write_outputs
 from .plots import COLOURS, MARKERS
 
-__all__ = ["COLOURS", "MARKERS", "TEMPLATES", "comparison", "write_outputs", "environment", "plots", "sections"]
+__all__ = ["COLOURS", "MARKERS", "TEMPLATES", "comparison", "environment", "plots", "sections", "write_outputs"]

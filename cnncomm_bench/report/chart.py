@@ -1,4 +1,4 @@
-"""What the report's interactive chart draws: curves as numbers, and a look for each that needs no colour vision."""
+"""Data of the report's interactive chart: curves as numbers, and a style for each that needs no colour vision."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .. import snr
+from .._utils.frames import groups
 from ..results.statistics import CLEAN
 
 if TYPE_CHECKING:
@@ -25,11 +26,7 @@ _DIGITS = 4
 
 
 def looks(names: list[str]) -> list[dict[str, Any]]:
-    """Colour and marker of each attack; seventy pairs before one comes again.
-
-    Parameters
-    ----------
-    names : list of str
+    """Colour and marker of each attack; seventy pairs before one repeats.
 
     Returns
     -------
@@ -43,22 +40,13 @@ def looks(names: list[str]) -> list[dict[str, Any]]:
 
 
 def payload(run: Run) -> dict[str, Any]:
-    """All that the chart's script needs, ready for JSON.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    dict
-    """
+    """All that the chart's script needs, ready for JSON."""
     disturbed = run.curves[run.curves["attack"] != CLEAN]
     models, attacks, rulers = (list(dict.fromkeys(disturbed[name])) for name in ("model", "attack", "ruler"))
     disturbed = disturbed.merge(run.scores.information, how="left", on=["model", "attack", "ruler", "snr_db"])
     data = run.info.data
     curves = []
-    for (model, attack, ruler), curve in disturbed.groupby(["model", "attack", "ruler"], sort=False, observed=True):
+    for (model, attack, ruler), curve in groups(disturbed, ["model", "attack", "ruler"]):
         curves.append(
             {
                 "model": models.index(model),

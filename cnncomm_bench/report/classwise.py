@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .._utils.frames import groups
 from ..results.statistics import CLEAN, WORST, Counts, Curve, Floats, Z
 
-COLUMNS = ("model", "label", "images", "clean", "noise", "noise_low", "noise_high",
-           "adversary", "adversary_low", "adversary_high")  # fmt: skip
+
+class ClassRow(NamedTuple):
+    """One class of one model: its images, and mean accuracies with their intervals."""
+
+    model: str
+    label: int
+    images: int
+    clean: float
+    noise: float
+    noise_low: float
+    noise_high: float
+    adversary: float
+    adversary_low: float
+    adversary_high: float
 
 
-ATTACK_COLUMNS = ("model", "attack", "ruler", "worst", "worst_accuracy", "best", "best_accuracy",
-                  "favourite", "favourite_share")  # fmt: skip
+class AttackRow(NamedTuple):
+    """One curve: its least and most accurate classes, and the most frequent prediction at the lowest SNR."""
+
+    model: str
+    attack: str
+    ruler: str
+    worst: int
+    worst_accuracy: float
+    best: int
+    best_accuracy: float
+    favourite: int
+    favourite_share: float
 
 
 @dataclass(frozen=True)
@@ -26,13 +50,13 @@ class Classwise:
     Attributes
     ----------
     classes : DataFrame
-        `model, label, images, clean, noise, noise_low, noise_high, adversary, adversary_low, adversary_high`: clean
-        accuracy, then mean accuracy over the grid and all attacks of a kind with its 95 % interval from the
-        spread over images; NaN where no image of a class ran. Of several adversaries, their worst case.
+        Columns as in `ClassRow`: clean accuracy, then mean accuracy over the grid and all attacks of a kind with its
+        95 % interval from the spread over images; NaN where no image of a class ran. Of several adversaries, their
+        worst case.
     attacks : DataFrame
-        `model, attack, ruler, worst, worst_accuracy, best, best_accuracy, favourite, favourite_share`: the classes
-        of the least and the greatest mean accuracy over the grid; and the answer that is given most often at the
-        lowest SNR, with its share of the images (-1 and NaN for the worst case over adversaries).
+        Columns as in `AttackRow`: the classes of the least and the greatest mean accuracy over the grid; and the most
+        frequent prediction at the lowest SNR, with its share of the images (-1 and NaN for the worst case over
+        adversaries).
     """
 
     classes: pd.DataFrame
@@ -68,30 +92,32 @@ def by_class(predictions: pd.DataFrame, counts: Counts, adversaries: Collection[
         adversary = _of_kind(counts, worst or hostile, label)
         for number in np.flatnonzero(count):
             row = (accuracy[number], *noise[:, number], *adversary[:, number])
-            classes.append((model, int(number), int(count[number]), *map(float, row)))
+            classes.append(ClassRow(model, int(number), int(count[number]), *map(float, row)))
         for curve in curves:
             favourite = favourites.get((model, curve.attack, curve.ruler), (-1, np.nan))
-            attacks.append((model, *_extremes(counts, curve, label), *favourite))
-    return Classwise(pd.DataFrame(classes, columns=COLUMNS), pd.DataFrame(attacks, columns=ATTACK_COLUMNS))
+            attacks.append(AttackRow(model, curve.attack, curve.ruler, *_extremes(counts, curve, label), *favourite))
+    return Classwise(pd.DataFrame(classes, columns=ClassRow._fields), pd.DataFrame(attacks, columns=AttackRow._fields))
 
 
 def _favourites(predictions: pd.DataFrame, counts: Counts) -> dict[tuple[str, str, str], tuple[int, float]]:
-    """Answer given most often at the lowest SNR of each curve, and its share."""
+    """Most frequent prediction at the lowest SNR of each curve, and its share."""
     lowest = {(curve.model, curve.attack, curve.ruler): curve.snr_db[0] for curve in counts.curves}
     rows = predictions[predictions["snr_db"].isin(set(lowest.values()))]
     found = {}
-    for (*curve, db), part in rows.groupby(["model", "attack", "ruler", "snr_db"], sort=False, observed=True):
-        if lowest.get(tuple(curve)) == db:
-            given = np.bincount(part["prediction"])
-            found[tuple(curve)] = (int(given.argmax()), float(given.max() / len(part)))
+    for (model, attack, ruler), part in groups(rows, ["model", "attack", "ruler"]):
+        curve = (model, attack, ruler)
+        chosen = part["prediction"][part["snr_db"] == lowest.get(curve)]
+        if len(chosen):
+            predicted, count = np.unique(chosen, return_counts=True)
+            found[curve] = (int(predicted[count.argmax()]), float(count.max() / len(chosen)))
     return found
 
 
 def _labels(predictions: pd.DataFrame, counts: Counts, model: str) -> npt.NDArray[np.int64]:
-    """Label of every image of the counts; without labels, it is the model's own clean answer."""
+    """Label of every image of the counts; without labels, it is the model's own clean prediction."""
     rows = predictions[(predictions["attack"] == CLEAN) & (predictions["model"] == model)]
     labels = np.zeros(len(counts.images), dtype=np.int64)
-    labels[counts.images.get_indexer(rows["image"])] = rows["label"].to_numpy()
+    labels[counts.images.get_indexer(pd.Index(rows["image"]))] = rows["label"].to_numpy()
     return labels
 
 
@@ -117,9 +143,10 @@ def _mean(
         return mean, Z * np.sqrt(np.where(count > 1, spread, np.nan) / count)
 
 
-def _extremes(counts: Counts, curve: Curve, label: npt.NDArray[np.int64]) -> tuple[object, ...]:
+def _extremes(counts: Counts, curve: Curve, label: npt.NDArray[np.int64]) -> tuple[int, float, int, float]:
+    """Classes of the least and the greatest mean accuracy, each with it."""
     mean = _mean(counts.hits[curve.cells].mean(0), label, curve.images, counts.classes)[0]
     if np.isnan(mean).all():
-        return (curve.attack, curve.ruler, -1, np.nan, -1, np.nan)
+        return (-1, np.nan, -1, np.nan)
     worst, best = int(np.nanargmin(mean)), int(np.nanargmax(mean))
-    return (curve.attack, curve.ruler, worst, float(mean[worst]), best, float(mean[best]))
+    return (worst, float(mean[worst]), best, float(mean[best]))

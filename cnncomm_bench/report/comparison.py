@@ -54,6 +54,7 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
     rulers = dict.fromkeys(ruler for run in runs for ruler in run.info.suite.rulers)
     info = first.info.model_copy(
         update={
+            "config": None,
             "models": models,
             "suite": first.info.suite.model_copy(
                 update={"attacks": tuple(entries.values()), "rulers": tuple(rulers), "title": "A comparison of runs"}

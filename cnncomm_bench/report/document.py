@@ -136,7 +136,7 @@ def _breakable(spec: str) -> Markup:
 
 
 def _cell(text: object) -> str:
-    """Text from outside as it may stand in a table of Markdown: no markup, no second line, no second column."""
+    """Text from outside for a table of Markdown: no markup, no second line, no second column."""
     line = " ".join(str(text).split())
     for sign in "\\`*_[]|~":
         line = line.replace(sign, f"\\{sign}")

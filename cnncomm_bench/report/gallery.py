@@ -1,8 +1,7 @@
 """The gallery: a few images under every attack at several SNRs, and the noise alone.
 
-Noise is drawn again from the images' own streams, so the pictures are those that were scored. Adversaries are run
-again on the images shown. The pictures are kept in `gallery.json`, so that a report can be written again without
-images and models.
+Noise comes from the images' own streams, so the pictures are those that were scored. Adversaries are rerun on the
+images shown. The pictures are kept in `gallery.json`, so that a report can be rewritten without images and models.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _SIDE = 112  # larger images are thinned out to this
 _SMALL = 64  # up to this side pictures are lossless, and several images are shown
 _IMAGES = 3
 _SNRS = 6
-_PASSES = 3000  # adversaries that need more forward passes an image are not run again for a picture
+_PASSES = 3000  # adversaries that need more forward passes an image are not rerun for a picture
 
 Picture = Annotated[str, Field(pattern=r"^data:image/(png|jpeg);base64,[A-Za-z0-9+/=]+$")]
 
@@ -154,7 +153,7 @@ def load(run: Run, folder: Path) -> Gallery | None:
 
 
 class _Skipped(Exception):
-    """An attack has no pictures; the message says why."""
+    """An attack has no pictures; the message is the reason."""
 
 
 def _chosen(run: Run, count: int) -> np.ndarray:
@@ -163,7 +162,8 @@ def _chosen(run: Run, count: int) -> np.ndarray:
     everywhere = counts.ran.all(0)
     right = everywhere & (counts.hits[[counts.clean(model) for model in counts.models]] == 1).all(0)
     pools = (right, everywhere) if everywhere.any() else (np.ones_like(right),)
-    images = np.concatenate([counts.images[pool] for pool in pools])
+    indices = counts.images.to_numpy()
+    images = np.concatenate([indices[pool] for pool in pools])
     rows = run.predictions[run.predictions["attack"] == CLEAN].drop_duplicates("image").set_index("image")["label"]
     return np.sort(rows.reindex(images).drop_duplicates().index.to_numpy()[:count])
 
@@ -182,7 +182,7 @@ def _tiles(
     if entry.adversary and not models:
         raise _Skipped(f"{entry.spec} is not shown: the report was written without the models")
     if entry.adversary and passes > _PASSES:
-        raise _Skipped(f"{entry.spec} is not shown: it asks the model {passes:.0f} times an image")
+        raise _Skipped(f"{entry.spec} is not shown: it needs {passes:.0f} forward passes an image")
     grid = run.info.suite.snr_db
     shown = [grid[i] for i in np.unique(np.linspace(0, len(grid) - 1, _SNRS).round().astype(int))]
     # An adversary walks the whole grid, as it did when it was scored; noise has no memory of other SNRs.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart without colour vision, and by markers besides.
+# Okabe and Ito's palette, distinct without colour vision, and markers besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -45,7 +45,7 @@ def plot_curves(
     values : int
         How many pixel values an image has.
     sign_attacks : collection of str
-        Adversaries that have an L-infinity radius too: where one is drawn, it stands on the axis of radii.
+        Adversaries that have an L-infinity radius too: where one is drawn, the axis of radii shows it.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     style = ("-", "--", ":")[place // len(COLOURS) % 3]
-    if label == WORST:  # it lies on the strongest adversary, which must stay visible
+    if label == WORST:  # it coincides with the strongest adversary, which must stay visible
         axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
         return
     axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=1.4, ls=style, label=label)

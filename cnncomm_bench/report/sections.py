@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from .._utils.frames import groups, rows
 from ..results import flat_boundary as projection
 from ..results.claims import Claim, table
-from ..results.statistics import CLEAN, WORST, capacity, format_db, format_gain
-from .classwise import Classwise
+from ..results.statistics import (
+    CLEAN,
+    WORST,
+    CurveRow,
+    GainRow,
+    InformationRow,
+    ThresholdRow,
+    capacity,
+    format_db,
+    format_gain,
+)
+from .classwise import AttackRow, ClassRow, Classwise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,36 +33,27 @@ _CLASSES_SHOWN = 6  # at either end, where there are too many classes to show
 
 
 def models(run: Run) -> list[Row]:
-    """Each model with its clean accuracy, thresholds and strongest adversary.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    list of dict
-    """
+    """Each model with its clean accuracy, thresholds and strongest adversary."""
     sections = []
     for model, frame in run.thresholds.groupby("model", sort=False, observed=True):
         curves = run.curves[run.curves["model"] == model]
-        clean = curves[curves["attack"] == CLEAN].iloc[0]
-        rows = [_threshold(row, curves, run) for row in frame.itertuples()]
-        white = next((row for row in rows if (row["attack"], row["ruler"]) == ("gaussian", "realised")), None)
-        hostile = [row for row in rows if row["kind"] == "adversary" and not math.isnan(row["at"])]
+        clean = next(rows(curves[curves["attack"] == CLEAN], CurveRow))
+        found = [_threshold(row, curves, run) for row in rows(frame, ThresholdRow)]
+        white = next((row for row in found if (row["attack"], row["ruler"]) == ("gaussian", "realised")), None)
+        hostile = [row for row in found if row["kind"] == "adversary" and not math.isnan(row["at"])]
         best = max(hostile, key=lambda row: row["at"], default=None)
         sections.append(
             {
                 "name": model,
                 "clean": f"{clean.accuracy:.3f}",
                 "clean_interval": f"{clean.accuracy_low:.3f} to {clean.accuracy_high:.3f}",
-                "images": int(clean.images),
+                "images": clean.images,
                 "level": f"{frame['level'].iloc[0]:.3f}",
                 "white": white,
                 "best": best,
                 "yardstick": _yardstick(best, math.prod(run.info.data.shape)),
                 "projection": projection.sentence(run, str(model)),
-                "thresholds": rows,
+                "thresholds": found,
                 "accuracies": [_accuracies(key, curve, run) for key, curve in _by_curve(curves)],
                 "information": _information(run, str(model)),
             }
@@ -60,17 +62,7 @@ def models(run: Run) -> list[Row]:
 
 
 def comparison(run: Run) -> list[Row]:
-    """Robustness gains and paired tests of every two models.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    list of dict
-        Empty for a single model.
-    """
+    """Robustness gains and paired tests of every two models; none for a single model."""
     return [
         {
             "attack": row.attack,
@@ -85,49 +77,29 @@ def comparison(run: Run) -> list[Row]:
             "p": "" if math.isnan(row.p) else "< 0.0001" if row.p < 1e-4 else f"{row.p:.4f}",
             "decided": not math.isnan(row.p) and row.p < 0.05,
         }
-        for row in run.gains.itertuples()
+        for row in rows(run.gains, GainRow)
     ]
 
 
 def claims(found: Collection[Claim]) -> list[list[Row]]:
-    """Claims with their effect and interval as text, those of one id together.
-
-    Parameters
-    ----------
-    found : collection of Claim
-
-    Returns
-    -------
-    list of list of dict
-    """
-    groups: dict[str, list[Row]] = {}
+    """Claims with their effect and interval as text, those of one id together."""
+    by_id: dict[str, list[Row]] = {}
     for claim, row in zip(found, table(found), strict=True):
-        told = {"effect": row["effect"], "interval": row["95 % interval"], "unit": row["unit"]}
-        groups.setdefault(claim.id, []).append({**claim.model_dump(), **told})
-    return list(groups.values())
+        texts = {"effect": row["effect"], "interval": row["95 % interval"], "unit": row["unit"]}
+        by_id.setdefault(claim.id, []).append({**claim.model_dump(), **texts})
+    return list(by_id.values())
 
 
 def classes(run: Run, found: Classwise) -> list[Row]:
-    """Worst and best classes of each model.
-
-    Parameters
-    ----------
-    run : Run
-    found : Classwise
-
-    Returns
-    -------
-    list of dict
-        One a model: its classes from the worst to the best, and its attacks.
-    """
+    """Each model's classes from the worst to the best, and its attacks."""
     sections = []
     for model in dict.fromkeys(found.classes["model"]):
         own = found.classes[found.classes["model"] == model]
         by = "noise" if own["noise"].notna().any() else "adversary"
         own = own.sort_values([by, "label"], kind="stable")
         hidden = max(0, len(own) - 2 * _CLASSES_SHOWN)
-        rows = [_class(row, run) for row in own.itertuples(index=False)]
-        shown = rows if not hidden else rows[:_CLASSES_SHOWN] + rows[-_CLASSES_SHOWN:]
+        every = [_class(row, run) for row in rows(own, ClassRow)]
+        shown = every if not hidden else every[:_CLASSES_SHOWN] + every[-_CLASSES_SHOWN:]
         attacks = [
             {
                 "attack": row.attack,
@@ -139,7 +111,7 @@ def classes(run: Run, found: Classwise) -> list[Row]:
                 "favourite": class_name(run, row.favourite),
                 "favourite_share": "" if math.isnan(row.favourite_share) else f"{row.favourite_share:.0%}",
             }
-            for row in found.attacks[found.attacks["model"] == model].itertuples()
+            for row in rows(found.attacks[found.attacks["model"] == model], AttackRow)
         ]
         sections.append({"name": model, "rows": shown, "hidden": hidden, "by": by, "attacks": attacks})
     return sections
@@ -151,7 +123,7 @@ def class_name(run: Run, number: int) -> str:
     return names[number] if 0 <= number < len(names) else f"class {number}" if number >= 0 else ""
 
 
-def _threshold(row: Any, curves: pd.DataFrame, run: Run) -> Row:
+def _threshold(row: ThresholdRow, curves: pd.DataFrame, run: Run) -> Row:
     curve = curves[(curves["attack"] == row.attack) & (curves["ruler"] == row.ruler)]
     first, last = float(curve["snr_db"].min()), float(curve["snr_db"].max())
     at, low, high = row.threshold_db, row.low, row.high
@@ -187,24 +159,23 @@ def _yardstick(best: Row | None, values: int) -> str:
     if math.isnan(at) and not (math.isfinite(low) or math.isfinite(high)):
         return f"{who} has an unknown jamming gain: gaussian has no threshold here."
     yard = 10 * math.log10(values)
-    told = f"{who} has a jamming gain of {best['gain']}"
-    told += f" ({best['gain_interval']})" if best["gain_interval"] and math.isfinite(at) else ""
+    gain = f"{who} has a jamming gain of {best['gain']}"
+    gain += f" ({best['gain_interval']})" if best["gain_interval"] and math.isfinite(at) else ""
     if low > yard:
-        return f"{told} and lies above the yardstick of {yard:.1f} dB."
+        return f"{gain} and is above the yardstick of {yard:.1f} dB."
     if high < yard:
-        return f"{told} and lies below the yardstick of {yard:.1f} dB."
-    return f"{told}; whether it lies above or below the yardstick of {yard:.1f} dB is undecided."
+        return f"{gain} and is below the yardstick of {yard:.1f} dB."
+    return f"{gain}; whether it is above or below the yardstick of {yard:.1f} dB is undecided."
 
 
-def _by_curve(curves: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
-    disturbed = curves[curves["attack"] != CLEAN]
-    return [(key, part) for key, part in disturbed.groupby(["attack", "ruler"], sort=False, observed=True)]
+def _by_curve(curves: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    return groups(curves[curves["attack"] != CLEAN], ["attack", "ruler"])
 
 
-def _accuracies(key: tuple[str, str], curve: pd.DataFrame, run: Run) -> Row:
+def _accuracies(key: tuple[str, ...], curve: pd.DataFrame, run: Run) -> Row:
     cells = {
         row.snr_db: (f"{row.accuracy:.3f}", f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}")
-        for row in curve.itertuples()
+        for row in rows(curve, CurveRow)
     }
     return {"attack": key[0], "ruler": key[1], "cells": [cells.get(db) for db in run.info.suite.snr_db]}
 
@@ -214,21 +185,21 @@ def _information(run: Run, model: str) -> Row:
     grid = run.info.suite.snr_db
     shown = grid[:: max(1, len(grid) // 6)]
     frame = run.scores.information[run.scores.information["model"] == model]
-    rows = []
+    found = []
     for (attack, ruler), curve in _by_curve(frame):
-        bits = {row.snr_db: f"{row.bits:.2f}" for row in curve.itertuples()}
-        rows.append({"attack": attack, "ruler": ruler, "cells": [bits.get(db, "") for db in shown]})
-    clean = frame[frame["attack"] == CLEAN].iloc[0]
+        bits = {row.snr_db: f"{row.bits:.2f}" for row in rows(curve, InformationRow)}
+        found.append({"attack": attack, "ruler": ruler, "cells": [bits.get(db, "") for db in shown]})
+    clean = next(rows(frame[frame["attack"] == CLEAN], InformationRow))
     return {
         "snr_db": shown,
         "clean": f"{clean.bits:.2f}",
         "clean_interval": f"{clean.low:.2f} to {clean.high:.2f}",
         "capacity": [f"{float(capacity(db)):.2f}" for db in shown],
-        "rows": rows,
+        "rows": found,
     }
 
 
-def _class(row: Any, run: Run) -> Row:
+def _class(row: ClassRow, run: Run) -> Row:
     return {
         "name": class_name(run, row.label),
         "images": row.images,

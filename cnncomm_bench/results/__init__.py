@@ -1,6 +1,7 @@
 """A run as it is stored, and everything that follows from its predictions without the model."""
 
 from . import flat_boundary, suites
+from .configuration import RunConfig, read_settings
 from .gradient_warnings import ATHALYE
 from .run import Run
 from .schema import DataInfo, Failure, ModelInfo, RunInfo
@@ -16,6 +17,7 @@ __all__ = [
     "Failure",
     "ModelInfo",
     "Run",
+    "RunConfig",
     "RunInfo",
     "Scores",
     "Store",
@@ -24,6 +26,7 @@ __all__ = [
     "flat_boundary",
     "leaderboard_score",
     "parse_grid",
+    "read_settings",
     "score",
     "suites",
     "write_run",

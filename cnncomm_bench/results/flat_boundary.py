@@ -1,4 +1,4 @@
-"""What a run says of noise as the projection of the adversarial direction, beside the yardstick 10 log10(D)."""
+"""White noise projected on the adversarial direction: what a flat decision boundary would predict for it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 
 def sentence(run: Run, model: str) -> str:
-    """How much of white noise lies along the nearest adversarial examples, and what that alone would do.
-
-    Parameters
-    ----------
-    run : Run
-    model : str
+    """Share of white noise along the nearest adversarial examples, and the threshold that it alone would give.
 
     Returns
     -------
@@ -37,11 +32,11 @@ def sentence(run: Run, model: str) -> str:
     white = table[(table.model == model) & (table.attack == "gaussian") & (table.ruler == "realised")]
     for attack, facts in run.info.facts.get(model, {}).items():
         if "white_along" in facts and len(white) and any(facts["nearest_found"].values()):
-            return _told(run, model, attack, facts, white.iloc[0])
+            return _sentence(run, model, attack, facts, white.iloc[0])
     return ""
 
 
-def _told(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, float]], white: pd.Series) -> str:
+def _sentence(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, float]], white: pd.Series) -> str:
     order = sorted(facts["white_along"], key=float)
     snr_db = np.array([float(key) for key in order])
     found, along, flat = (
@@ -67,7 +62,7 @@ def _told(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, fl
     more = "more" if excess_db > 0 else "less"
     return (
         f"White noise seen along the way to each image's nearest adversarial example ({attack}, {images} images): at "
-        f"{snr_db[near]:g} dB, {abs(excess_db):.1f} dB {more} of its power lies there than the 1/D of isotropic noise. "
+        f"{snr_db[near]:g} dB, {abs(excess_db):.1f} dB {more} of its power is there than the 1/D of isotropic noise. "
         f"Were every boundary a plane across that way, white noise would reach its threshold at {format_db(at, grid)} "
         f"({_ends(first, last, grid)}); it does at {format_db(measured, grid)}: {_verdict(white, first, last)}."
     )

@@ -1,17 +1,16 @@
-"""Signs, in a run's predictions, that an adversary failed for another reason than robustness.
+"""Warnings from a run's predictions: an adversary failed for another reason than robustness.
 
-What is looked for is in Athalye, Carlini and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
+The signs are those of Athalye, Carlini and Wagner 2018 (section 3.1) and in the checklist of Carlini et al. 2019.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 ATHALYE = "Athalye, Carlini and Wagner 2018, arXiv:1802.00420"
 CARLINI = "Carlini et al. 2019, arXiv:1902.06705"
@@ -25,7 +24,7 @@ _ITERATED = ("pgd", "pgd-linf", "apgd-ce", "apgd-dlr", "fmn")
 def gradient_warnings(
     predictions: pd.DataFrame, *, adversaries: Sequence[str], black_box: Sequence[str] = ("square-attack",)
 ) -> list[str]:
-    """What a run's predictions say about the attacks of that run.
+    """Findings on the attacks of a run, from its predictions.
 
     Parameters
     ----------
@@ -34,13 +33,13 @@ def gradient_warnings(
     adversaries : sequence of str
         Which attacks, by their spec strings, had the SNR as budget; the others but `clean` and `worst` are noise.
     black_box : sequence of str
-        Which adversaries used no gradient of the model: its answers only, or another model's gradient. Spec
-        strings, or names that those begin with.
+        Which adversaries used no gradient of the model: its predictions only, or another model's gradient. Spec
+        strings, or the names they begin with.
 
     Returns
     -------
     list of str
-        One line for each finding, beginning with the model; empty where nothing is odd.
+        One line for each finding, beginning with the model.
     """
     found = []
     rows = predictions[~predictions["attack"].isin(("clean", "worst")) & (predictions["ruler"] == "realised")]
@@ -53,9 +52,10 @@ def gradient_warnings(
             continue
         fooled = (own["prediction"] != own["label"]).groupby([own["attack"], own["snr_db"], own["image"]]).first()
         table = fooled.unstack("attack")
-        single = [name for name in table if _name(name) in _SINGLE_STEP]
-        iterated = [name for name in table if _name(name) in _ITERATED]
-        blind = [name for name in table if name not in adversaries or {name, _name(name)} & set(black_box)]
+        attacks = [str(name) for name in table]
+        single = [name for name in attacks if _name(name) in _SINGLE_STEP]
+        iterated = [name for name in attacks if _name(name) in _ITERATED]
+        blind = [name for name in attacks if name not in adversaries or {name, _name(name)} & set(black_box)]
         lines = [
             *_overtaken(table, single, iterated),
             *_missed(table, blind, iterated),
@@ -70,15 +70,15 @@ def _overtaken(table: pd.DataFrame, single: list[str], iterated: list[str]) -> I
         # One step in L2 may well beat many in L-infinity, at the same power.
         for many in (name for name in iterated if one != "fgm" or _name(name) != "pgd-linf"):
             pairs = table[[one, many]].dropna().astype(bool)
-            ahead = (pairs[one] & ~pairs[many]).groupby("snr_db").sum()
-            behind = (pairs[many] & ~pairs[one]).groupby("snr_db").sum()
-            excess = (ahead - behind - _SIGMAS * (ahead + behind) ** 0.5)[ahead > behind]
+            snr_db, ahead = _by_snr(pairs[one] & ~pairs[many])
+            _, behind = _by_snr(pairs[many] & ~pairs[one])
+            excess = np.where(ahead > behind, ahead - behind - _SIGMAS * np.sqrt(ahead + behind), -np.inf)
             if len(excess) and excess.max() >= 0:
-                snr_db = excess.idxmax()
+                most = int(excess.argmax())
                 yield (
-                    f"{one} is stronger than {many}: at {snr_db:g} dB it fools {ahead[snr_db]} images that {many} "
-                    f"misses, and misses {behind[snr_db]} that {many} fools; the gradient leads astray after one "
-                    f"step ({ATHALYE}, section 3.1)"
+                    f"{one} is stronger than {many}: at {snr_db[most]:g} dB it fools {ahead[most]} images that {many} "
+                    f"misses, and misses {behind[most]} that {many} fools; the gradient misleads after one step "
+                    f"({ATHALYE}, section 3.1)"
                 )
 
 
@@ -86,23 +86,25 @@ def _missed(table: pd.DataFrame, blind: list[str], iterated: list[str]) -> Itera
     share, number = _MISSED
     for name in blind if iterated else ():
         pairs = table[[name, *iterated]].dropna().astype(bool)
-        missed = (pairs[name] & ~pairs[iterated].any(axis=1)).groupby("snr_db").agg(["sum", "count"])
-        odd = missed[(missed["sum"] >= number) & (missed["sum"] >= share * missed["count"])]
-        if len(odd):
-            snr_db = odd["sum"].idxmax()
+        snr_db, missed = _by_snr(pairs[name] & ~pairs[iterated].any(axis=1))
+        _, images = _by_snr(pd.Series(True, index=pairs.index))
+        odd = np.where((missed >= number) & (missed >= share * images), missed, -1)
+        if len(odd) and odd.max() >= 0:
+            most = int(odd.argmax())
             yield (
-                f"{name}, which sees no gradient, fools {odd['sum'][snr_db]} of {odd['count'][snr_db]} images at "
-                f"{snr_db:g} dB that {', '.join(iterated)} do not: the gradient is masked, read `worst` instead "
+                f"{name}, which uses no gradient, fools {missed[most]} of {images[most]} images at {snr_db[most]:g} dB "
+                f"that {', '.join(iterated)} do not: the gradient is masked, read `worst` instead "
                 f"({ATHALYE}, section 3.1; {CARLINI})"
             )
 
 
 def _floor(table: pd.DataFrame, iterated: list[str], classes: int) -> Iterator[str]:
     pairs = table[iterated].dropna().astype(bool)
-    lowest = pairs.index.get_level_values("snr_db").min() if iterated and len(pairs) else math.inf
+    snr_db = pairs.index.get_level_values("snr_db").to_numpy(dtype=float)
+    lowest = snr_db.min() if iterated and len(pairs) else math.inf
     if lowest > 0:
         return
-    right = ~pairs.xs(lowest, level="snr_db").any(axis=1)
+    right = ~pairs.to_numpy()[snr_db == lowest].any(axis=1)
     chance = 1 / classes
     if right.mean() > chance + _SIGMAS * math.sqrt(chance * (1 - chance) / len(right)):
         yield (
@@ -110,6 +112,12 @@ def _floor(table: pd.DataFrame, iterated: list[str], classes: int) -> Iterator[s
             f"{right.mean():.0%} of {len(right)} stay right under {', '.join(iterated)}; the attack fails, "
             f"the model need not be robust ({CARLINI}, on unbounded attacks)"
         )
+
+
+def _by_snr(chosen: pd.Series[bool]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """SNRs in rising order, and how many images are chosen at each."""
+    snr_db, of_row = np.unique(chosen.index.get_level_values("snr_db").to_numpy(dtype=float), return_inverse=True)
+    return snr_db, np.bincount(of_row[chosen.to_numpy()], minlength=len(snr_db))
 
 
 def _name(spec: str) -> str:

@@ -1,4 +1,4 @@
-"""What a run's folder holds, read as data: nothing in it is executed, and what is corrupt is named."""
+"""Reading a run's folder: nothing in it is executed, and what is corrupt is named."""
 
 from __future__ import annotations
 
@@ -28,15 +28,7 @@ PREDICTIONS = pa.schema(
 
 
 def read_info(folder: Path) -> RunInfo:
-    """What a run's folder says it holds.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    RunInfo
+    """Metadata of a run, from its `run.json`.
 
     Raises
     ------
@@ -59,10 +51,6 @@ def read_info(folder: Path) -> RunInfo:
 def read_predictions(folder: Path) -> pa.Table:
     """The predictions of a finished run.
 
-    Parameters
-    ----------
-    folder : Path
-
     Returns
     -------
     pyarrow.Table
@@ -81,7 +69,7 @@ def read_predictions(folder: Path) -> pa.Table:
             raise RunFolderError(f"{path} is corrupt: it has no column {', '.join(absent)}")
         table = table.select(PREDICTIONS.names).cast(PREDICTIONS)
     except FileNotFoundError:
-        raise RunFolderError(f"{folder} is not finished: run its command again, and it goes on") from None
+        raise RunFolderError(f"{folder} is not finished: run its command again to resume it") from None
     except (OSError, pa.ArrowException) as error:
         said = " ".join(str(error).split())
         raise RunFolderError(f"{path} is corrupt: {said}; remove it and run its command again") from error

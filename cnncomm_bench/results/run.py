@@ -40,21 +40,13 @@ class Run:
     def open(cls, folder: str | Path) -> Run:
         """Open a run's folder; nothing in it is executed.
 
-        Parameters
-        ----------
-        folder : str or Path
-
-        Returns
-        -------
-        Run
-
         Raises
         ------
         RunFolderError
             No run, one that is not finished, or a corrupt one: where is named.
         """
         path = Path(folder)
-        # Column by column, each given up once it is turned: the rows of a large run would not fit twice.
+        # Column by column, each freed once it is converted: the rows of a large run would not fit twice.
         return cls(read_info(path), read_predictions(path).to_pandas(split_blocks=True, self_destruct=True))
 
     @cached_property
@@ -118,11 +110,6 @@ class Run:
 
     def radius(self, snr_db: float, attack: str) -> str:
         """An SNR in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign.
-
-        Parameters
-        ----------
-        snr_db : float
-        attack : str
 
         Returns
         -------

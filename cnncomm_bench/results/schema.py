@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .configuration import RunConfig
 from .suites import Suite
 
-SCHEMA_VERSION: Literal[2] = 2
-"""2 added `failures` and `notes`; what version 1 holds is read as it is."""
+SCHEMA_VERSION: Literal[3] = 3
+"""2 added `failures` and `notes`; 3 added `config` and `weights_sha256`. Older files are read as they are."""
 
 
 class ModelInfo(BaseModel):
-    """A model of a run: its file's SHA-256, how images are prepared for it, what speaks against its gradients."""
+    """A model of a run: its file's SHA-256, how images are prepared for it, what speaks against its gradients.
+
+    A torch module that was given without a file has the SHA-256 of its weights instead.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     sha256: str = ""
-    source: str = ""
+    weights_sha256: str = ""
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_source(cls, content: Any) -> Any:
+        """Runs of version 2 were written with a field `source`, always empty."""
+        return {k: v for k, v in content.items() if k != "source"} if isinstance(content, dict) else content
+
 
 class DataInfo(BaseModel):
-    """The images of a run: name, SHA-256 of pixels and labels, and what was left out."""
+    """The images of a run: name, SHA-256 of shape, pixels and labels, and what was left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,12 +72,13 @@ class Failure(BaseModel):
 class RunInfo(BaseModel):
     """What `run.json` holds; `facts` are means over images, by model, attack, fact and SNR.
 
-    Everything up to `bits` decides the predictions: a folder is resumed only where all of it agrees.
+    `config` is what was asked for. There is none for a comparison of runs, and in versions 1 and 2.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    config: RunConfig | None = None
     models: list[ModelInfo]
     data: DataInfo
     suite: Suite
@@ -84,8 +95,26 @@ class RunInfo(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
     def identity(self) -> dict[str, Any]:
-        """The parts that decide the predictions."""
-        data = self.data.model_dump(mode="json", include={"sha256", "images", "classes"})
-        models = [model.model_dump(mode="json", include={"name", "sha256", "preprocessing"}) for model in self.models]
-        suite = self.suite.model_dump(mode="json", exclude={"title"})
-        return {"models": models, "data": data, **suite, "seeds": self.seeds, "bits": self.bits}
+        """What decides the predictions: a folder is resumed only where all of it agrees, and is named after it.
+
+        Attacks are compared by spec string and samples alone: what else a suite holds on them is found from the spec
+        string, and another version may find more. Of the preprocessing, where it is known from decides nothing.
+        """
+        return {
+            "models": [
+                {
+                    "name": model.name,
+                    "sha256": model.sha256,
+                    "weights_sha256": model.weights_sha256,
+                    "preprocessing": {k: v for k, v in model.preprocessing.items() if k != "source"},
+                }
+                for model in self.models
+            ],
+            "data": self.data.model_dump(mode="json", include={"sha256", "images", "classes"}),
+            "snr_db": list(self.suite.snr_db),
+            "rulers": list(self.suite.rulers),
+            "attacks": [{"spec": attack.spec, "samples": attack.samples} for attack in self.suite.attacks],
+            "samples": self.suite.samples,
+            "seeds": self.seeds,
+            "bits": self.bits,
+        }

@@ -3,7 +3,7 @@
 Numbers off the grid. A threshold below (above) the grid is -inf (inf) in the frames, and so is the end of an
 interval that reaches beyond it. A difference of thresholds of which one is off the grid has only a bound: it is
 inf (-inf), and its interval's finite end is that bound at 97.5 % confidence. `decibels.as_text` writes these as
-"< 0 dB", "> 50 dB" and "> 12.3 dB" for files and tables, and `parse_db` reads them again. NaN: no such
+"< 0 dB", "> 50 dB" and "> 12.3 dB" for files and tables, and `parse_db` reads them. NaN: no such
 number, such as the threshold of a model no better than chance.
 
 Intervals are at 95 %. Accuracies: Wilson's, with an effective number of trials for several seeds. Drops and
@@ -20,17 +20,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .statistics.counts import Counts, Curve
+from .._utils.frames import rows
+from .statistics.counts import CellRow, Counts, Curve
 from .statistics.decibels import as_text, format_db, format_gain, parse_db
-from .statistics.gains import GAIN_COLUMNS, THRESHOLD_COLUMNS, gains, thresholds
+from .statistics.gains import gains, thresholds
 from .statistics.information import information_rate
 from .statistics.intervals import effective_trials, paired_difference, quantiles, wilson
+from .statistics.rows import CurveRow, InformationRow, MeanRow
 from .statistics.worst import add_worst
 
 __all__ = [
-    "CURVE_COLUMNS",
-    "GAIN_COLUMNS",
-    "THRESHOLD_COLUMNS",
     "Scores",
     "add_worst",
     "as_text",
@@ -42,17 +41,9 @@ __all__ = [
 ]
 
 
-CURVE_COLUMNS = (
-    "model", "attack", "ruler", "snr_db", "images", "accuracy", "accuracy_low", "accuracy_high",
-    "drop", "drop_low", "drop_high", "snr_min", "snr_max", "unreached",
-)  # fmt: skip
-INFORMATION_COLUMNS = ("model", "attack", "ruler", "snr_db", "bits", "low", "high")
-MEAN_COLUMNS = ("model", "attack", "ruler", "images", "mean", "low", "high")
-
-
 @dataclass(frozen=True)
 class Scores:
-    """What predictions say, each number with its interval.
+    """Numbers that follow from predictions, each with its interval.
 
     Attributes
     ----------
@@ -62,7 +53,7 @@ class Scores:
         the realised SNR; unreached counts images whose noise saturated before its power at any seed.
     thresholds : DataFrame
         `model, attack, ruler, level, threshold_db, low, high, jamming_gain_db, gain_low, gain_high`, in dB, on the
-        images that ran at every SNR; the level lies halfway from chance to their clean accuracy. The jamming gain
+        images that ran at every SNR; the level is halfway from chance to their clean accuracy. The jamming gain
         is against `gaussian` on the same images, level and ruler.
     gains : DataFrame
         Every two models: `attack, ruler, level, model, reference, gain_db, low, high, snr_db, difference,
@@ -115,7 +106,7 @@ def score(predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: 
         thresholds=thresholds(counts),
         gains=gains(counts),
         information=_information(counts, predictions),
-        means=pd.DataFrame([_mean(counts, curve) for curve in counts.curves], columns=MEAN_COLUMNS),
+        means=pd.DataFrame([_mean(counts, curve) for curve in counts.curves], columns=MeanRow._fields),
         counts=counts,
     )
 
@@ -153,10 +144,10 @@ def leaderboard_score(means: pd.DataFrame, *, family: Mapping[str, str], kind: M
 
 
 def _curves(counts: Counts) -> pd.DataFrame:
-    added = [_accuracy_and_drop(counts, cell.Index, int(cell.seeds)) for cell in counts.cells.itertuples()]
+    added = [_accuracy_and_drop(counts, cell, seeds) for cell, seeds in enumerate(counts.cells["seeds"].tolist())]
     names = ["accuracy", "accuracy_low", "accuracy_high", "drop", "drop_low", "drop_high"]
     frame = pd.concat([counts.cells, pd.DataFrame(added, columns=names)], axis=1)
-    return frame.loc[counts.order, list(CURVE_COLUMNS)].reset_index(drop=True)
+    return frame.loc[counts.order, list(CurveRow._fields)].reset_index(drop=True)
 
 
 def _accuracy_and_drop(counts: Counts, cell: int, seeds: int) -> tuple[float, ...]:
@@ -173,25 +164,25 @@ def _accuracy_and_drop(counts: Counts, cell: int, seeds: int) -> tuple[float, ..
     return accuracy, float(low), float(high), float(lost.mean(dtype=float)), *paired_difference(lost)
 
 
-def _mean(counts: Counts, curve: Curve) -> tuple[object, ...]:
+def _mean(counts: Counts, curve: Curve) -> MeanRow:
     name, images = (curve.model, curve.attack, curve.ruler), int(curve.images.sum())
     if not images:
-        return (*name, images, *[math.nan] * 3)
+        return MeanRow(*name, images, *[math.nan] * 3)
     means = counts.accuracies(curve.images)[:, curve.cells].mean(1)
-    return (*name, images, float(means[0]), *quantiles(means[1:], means[1:]))
+    return MeanRow(*name, images, float(means[0]), *quantiles(means[1:], means[1:]))
 
 
 def _information(counts: Counts, predictions: pd.DataFrame) -> pd.DataFrame:
-    labels, answers = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
+    labels, predicted = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
     seeds = predictions["seed"].to_numpy()
     rows_by_cell = np.argsort(counts.cell_of_row, kind="stable")
     ends = np.bincount(counts.cell_of_row, minlength=len(counts.cells)).cumsum()
-    rows = []
-    for cell in counts.cells.loc[counts.order].itertuples():
-        mine = rows_by_cell[ends[cell.Index - 1] if cell.Index else 0 : ends[cell.Index]]
-        each = [mine[seeds[mine] == seed] for seed in np.unique(seeds[mine])] if cell.seeds > 1 else [mine]
-        rates = [information_rate(labels[part], answers[part], counts.classes) for part in each]
+    found = []
+    for cell, row in zip(counts.order, rows(counts.cells.loc[counts.order], CellRow), strict=True):
+        mine = rows_by_cell[ends[cell - 1] if cell else 0 : ends[cell]]
+        each = [mine[seeds[mine] == seed] for seed in np.unique(seeds[mine])] if row.seeds > 1 else [mine]
+        rates = [information_rate(labels[part], predicted[part], counts.classes) for part in each]
         # Seeds share their images: their intervals are averaged, not narrowed.
         means = np.mean([(rate.bits, rate.low, rate.high) for rate in rates], axis=0)
-        rows.append((cell.model, cell.attack, cell.ruler, cell.snr_db, *means.tolist()))
-    return pd.DataFrame(rows, columns=INFORMATION_COLUMNS)
+        found.append(InformationRow(row.model, row.attack, row.ruler, row.snr_db, *means.tolist()))
+    return pd.DataFrame(found, columns=InformationRow._fields)

@@ -235,7 +235,7 @@ def check_grid(values: object) -> tuple[float, ...]:
     """
     try:
         grid = tuple(float(value) for value in values)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
     if not grid or not all(map(math.isfinite, grid)) or list(grid) != sorted(set(grid)):
         raise UsageError(f"SNR grid {values!r}: expected finite dB values in rising order, for example 0:50:5")

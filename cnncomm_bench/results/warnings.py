@@ -1,4 +1,4 @@
-"""Warnings on a run: usual mistakes, gradients that mislead, images that are missing."""
+"""Warnings on a run: frequent mistakes, gradients that mislead, images that are missing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from .._utils.frames import rows
 from ..data import permutation_warning
 from .gradient_warnings import gradient_warnings
 from .schema import Failure, RunInfo
+from .statistics.counts import CLEAN
+from .statistics.rows import CurveRow
 
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
 
@@ -24,10 +27,6 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame)
         One row for every image, attack, ruler, seed and SNR.
     curves : DataFrame
         See `Scores.curves`.
-
-    Returns
-    -------
-    list of str
     """
     rivals = [entry.spec for entry in info.suite.attacks if entry.adversary and not entry.at_radius]
     at_radius = [entry.spec for entry in info.suite.attacks if entry.at_radius]
@@ -58,17 +57,17 @@ def _failed(info: RunInfo) -> Iterator[str]:
 
 def _near_chance(info: RunInfo, curves: pd.DataFrame) -> Iterator[str]:
     chance = 1 / info.data.classes
-    for row in curves[curves.attack == "clean"].itertuples():
+    for row in rows(curves[curves.attack == CLEAN], CurveRow):
         if row.accuracy_low <= 1.5 * chance:
             yield (
                 f"{row.model}: clean accuracy {row.accuracy:.3f} is near chance ({chance:.3f}). Usual causes: another "
-                "normalisation than in training (--mean, --std), labels in another order than the model's (--classes), "
-                "another resizing (--size)"
+                "normalisation than in training (mean, std), labels in another order than the model's (classes), "
+                "another resizing (size)"
             )
 
 
 def _permuted(info: RunInfo, predictions: pd.DataFrame) -> Iterator[str]:
-    clean = predictions[predictions.attack == "clean"]
+    clean = predictions[predictions.attack == CLEAN]
     for model, part in clean.groupby("model", sort=False, observed=True):
         names = info.data.class_names
         warning = permutation_warning(part.label.to_numpy(), part.prediction.to_numpy(), names)
@@ -92,7 +91,7 @@ def _left_out(info: RunInfo) -> Iterator[str]:
 def _unreached(curves: pd.DataFrame) -> Iterator[str]:
     short = curves[curves.unreached > 0]
     if len(short):
-        worst = short.loc[short.unreached.idxmax()]
+        worst = max(rows(short, CurveRow), key=lambda row: row.unreached)
         where = ", ".join(f"{db:g}" for db in np.sort(short.snr_db.unique()))
         yield (
             f"some images saturate before their noise has the power asked for, at {where} dB; most under "

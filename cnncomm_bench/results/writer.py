@@ -1,6 +1,6 @@
 """The run's folder on disk, for writing: atomically, resumed, never half a cell.
 
-`run.json` says what is run. Each finished cell is one file in `parts/`; once all are there they are merged into
+`run.json` has the metadata. Each finished cell is one file in `parts/`; once all are there they are merged into
 `predictions.parquet`, and `parts/` goes, unless cells failed and are still to be had. Every file is written beside
 its place, synced and renamed, so that a file that exists is whole; pages of Parquet files carry checksums, so that
 one that a disk has damaged is noticed. A folder is written by one process at a time.
@@ -28,7 +28,7 @@ from .schema import Failure, RunInfo
 
 
 class CorruptCellError(RunFolderError):
-    """A stored cell was damaged; its file is removed, so that the cell is computed again."""
+    """A stored cell was damaged; its file is removed, so that the run recomputes the cell."""
 
 
 class Store:
@@ -61,11 +61,11 @@ class Store:
             held = lock.acquire(timeout=0)
         except Timeout:
             raise RunFolderError(
-                f"{self.folder} is being written by another process: wait for it, or name another folder with --out"
+                f"{self.folder} is being written by another process: wait for it, or name another folder", "out"
             ) from None
         except OSError as error:
             raise RunFolderError(
-                f"{self.folder} cannot be written: {error.strerror or error}; name another with --out"
+                f"{self.folder} cannot be written: {error.strerror or error}; name another folder", "out"
             ) from error
         with held:
             self._resume()
@@ -77,13 +77,14 @@ class Store:
             differing = list(_differences(earlier.identity(), self.info.identity()))
             if differing:
                 raise RunFolderError(
-                    f"{self.folder} holds another run, which differs in {', '.join(differing)}: name another folder "
-                    "with --out, or remove this one"
+                    f"{self.folder} holds another run, which differs in {', '.join(differing)}: name another folder, "
+                    "or remove this one",
+                    "out",
                 )
             kept = ("finished", "seconds", "facts", "failures", "notes")
             self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
         elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
-            raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder with --out")
+            raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder", "out")
         self.save_info()
 
     @property
@@ -183,17 +184,17 @@ class Store:
         Raises
         ------
         CorruptCellError
-            Its file is damaged; it is removed, so that the run computes the cell again.
+            Its file is damaged; it is removed, so that the run recomputes the cell.
         """
         path = self._part(index)
         try:
             return pq.read_table(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise CorruptCellError(f"{path} is damaged and was removed: run the same command again") from error
+            raise CorruptCellError(f"{path} is damaged and was removed: rerun the command to recompute it") from error
 
     def _stored(self, index: int) -> bool:
-        """Whether a cell's file is there and whole, as far as its end tells; `read_cell` looks at all of it."""
+        """Whether a cell's file is there and ends as it should; `read_cell` checks all of it."""
         try:
             return b"cell" in (pq.read_metadata(self._part(index)).metadata or {})
         except (OSError, pa.ArrowException):

@@ -1,4 +1,4 @@
-"""Who computes the cells: this process, or the workers of a Ray cluster. The numbers are the same."""
+"""Executors: cells computed by this process, or by the workers of a Ray cluster, with the same numbers."""
 
 from __future__ import annotations
 
@@ -6,32 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from ..._utils.errors import UsageError, suggest
+from ..._utils.files import shown
 from ..worker import Done, Failed, Job, Progress, Worker
 
 NAMES = ("serial", "ray", "ray://ADDRESS")
 
 Compute = Callable[[Iterable[Job], Progress], Iterator[Done | Failed]]
-"""Computes cells, in any order; asks for the next job when a worker is free for it."""
+"""Computes cells in any order; reads the next job when a worker is free for it."""
 
 
 def opened(name: str, worker: Worker) -> AbstractContextManager[Compute]:
-    """Workers that compute a worker's cells.
-
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-    worker : Worker
-
-    Returns
-    -------
-    context manager
-        Gives a `Compute`.
+    """Open one of `NAMES`, to compute what `worker` would.
 
     Raises
     ------
     UsageError
-        No executor is called that; or Ray is not installed, its cluster is not there, or a model cannot be sent.
+        No executor has that name; or Ray is not installed, there is no cluster, or a model cannot be sent.
     """
     check(name)
     if name == "serial":
@@ -42,36 +32,18 @@ def opened(name: str, worker: Worker) -> AbstractContextManager[Compute]:
 
 
 def check(name: str) -> None:
-    """Refuse an executor that does not exist.
-
-    Parameters
-    ----------
-    name : str
-
-    Raises
-    ------
-    UsageError
-    """
+    """Refuse an executor that does not exist."""
     if name not in ("serial", "ray") and not name.startswith("ray://"):
-        raise UsageError(f"no executor is called {name!r}; {suggest(name, NAMES)}")
+        raise UsageError(f"no executor is called {shown(name)!r}; {suggest(name, NAMES)}", "executor")
 
 
 def workers(name: str, device: str) -> int:
-    """How many cells an executor computes at the same time.
-
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-    device : str
-
-    Returns
-    -------
-    int
+    """How many cells one of `NAMES` computes at the same time on a kind of device.
 
     Raises
     ------
     UsageError
+        As for `opened`.
     """
     check(name)
     if name == "serial":

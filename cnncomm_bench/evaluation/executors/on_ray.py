@@ -1,8 +1,8 @@
-"""The workers of a Ray cluster: one replica of the models each, on a GPU of its own or on a share of the CPUs.
+"""Ray: cells computed by the workers of a cluster, each with a replica of the models on a GPU or a share of the CPUs.
 
-Cells are handed out one by one, so that whoever is idle takes the next. The images of a cell travel with it: workers
-need not see the files. A worker that is lost, with its node or alone, is replaced where there is room, and what it
-was at is done again. What they find comes back to the one process that writes.
+An idle worker takes the next cell. The images of a cell are sent with it: workers need not see the files. A worker that
+is lost, with its node or alone, is replaced where resources are free, and its cell is recomputed. Results come back to
+the one process that writes.
 """
 
 from __future__ import annotations
@@ -28,28 +28,18 @@ from ..worker import Done, Failed, Job, Progress, Worker
 CPUS = 4
 """A replica's share of a node's CPUs; all of them, where a node has fewer."""
 
-_TRIES = 3  # workers that a cell may take down with it before it is given up
-_LOOK = 5.0  # seconds after which the cluster is looked at for more room
+_TRIES = 3  # workers that may be lost at one cell before it fails
+_LOOK = 5.0  # seconds between two looks for free resources
 
 
 @contextmanager
 def cluster(name: str, worker: Worker) -> Iterator[_Cluster]:
-    """A cluster's workers, for as long as they are needed.
-
-    Parameters
-    ----------
-    name : {"ray", "ray://ADDRESS"}
-    worker : Worker
-
-    Yields
-    ------
-    callable
-        `executors.Compute`.
+    """Connect to a cluster, "ray" or "ray://ADDRESS", and let its workers go afterwards.
 
     Raises
     ------
     UsageError
-        Ray is not installed, the cluster is not there, or a model cannot be sent.
+        Ray is not installed, there is no cluster, or a model cannot be sent.
     """
     with _connected(name) as ray:
         workers = _Cluster(ray, worker)
@@ -60,19 +50,19 @@ def cluster(name: str, worker: Worker) -> Iterator[_Cluster]:
 
 
 def slots_of(name: str, device: str) -> int:
-    """How many replicas a cluster has room for, see `executors.workers`."""
+    """How many replicas the resources of a cluster suffice for, see `executors.workers`."""
     with _connected(name) as ray:
         return len(_slots(ray, device)[0])
 
 
 @contextmanager
 def _connected(name: str) -> Iterator[Any]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone unless asked for
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics unless the user wants them
     try:
         import ray
     except ImportError as error:
         raise UsageError(
-            f"--executor {name}: Ray cannot be imported ({one_line(error)}): pip install 'cnncomm-bench[ray]'"
+            f"executor {name}: Ray cannot be imported ({one_line(error)}): pip install 'cnncomm-bench[ray]'", "executor"
         ) from error
     if ray.is_initialized():  # the caller's own, left as it is
         yield ray
@@ -83,8 +73,9 @@ def _connected(name: str) -> Iterator[Any]:
         ray.init(name if elsewhere else None, log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:  # Ray has an error of its own for everything that may be wrong with an address
         raise UsageError(
-            f"--executor {name}: there is no cluster to connect to ({one_line(error)}); "
-            "expected ray://HOST:PORT of a Ray client server, usually at port 10001"
+            f"executor {shown(name)}: there is no cluster to connect to ({one_line(error)}): "
+            "expected ray://HOST:PORT of a Ray client server, usually at port 10001",
+            "executor",
         ) from error
     try:
         yield ray
@@ -93,7 +84,7 @@ def _connected(name: str) -> Iterator[Any]:
 
 
 def _slots(ray: Any, device: str) -> tuple[list[str], dict[str, float]]:
-    """The node of each replica that there is room for, and what a replica takes."""
+    """The node of each replica that resources suffice for, and what a replica takes."""
     nodes = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
     if device != "cpu":
         return [node for node, has in nodes for _ in range(int(has.get("GPU", 0)))], {"num_gpus": 1, "num_cpus": 1}
@@ -103,7 +94,7 @@ def _slots(ray: Any, device: str) -> tuple[list[str], dict[str, float]]:
 
 
 class _Block:
-    """Some images, under the indices that they have among all of them."""
+    """Some images of a data set, under their indices in it."""
 
     def __init__(self, images: np.ndarray, indices: Indices) -> None:
         self._images, self._indices = images, indices
@@ -117,7 +108,7 @@ class _Block:
 
 
 class _Replica:
-    """What a worker holds: the models, and how a batch is run."""
+    """What a worker process holds: a `Worker` with the models."""
 
     def __init__(self, worker: Worker, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -127,10 +118,10 @@ class _Replica:
                 model.to(worker.device)
 
     def ready(self) -> None:
-        """Answers once the models are there."""
+        """Return once the models are loaded."""
 
     def compute(self, job: Job, images: np.ndarray) -> Done | Failed:
-        """One cell, from its own images."""
+        """Compute one cell, from its own images."""
         self._worker.dataset = Dataset(_Block(images, job.cell.images), None, job.cell.images)
         (result,) = self._worker.compute([job], lambda cell, count: None)
         return result
@@ -143,17 +134,17 @@ class _Task:
 
 
 class _Cluster:
-    """Hands out cells and collects what comes back."""
+    """Hands out cells and collects their results."""
 
     def __init__(self, ray: Any, worker: Worker) -> None:
         self._ray, self._dataset, self._device = ray, worker.dataset, worker.device
         self._worker = ray.put(_sendable(ray, worker))
         self._busy: dict[Any, tuple[Any, _Task | None]] = {}
         self._idle: list[Any] = []
-        self._stillborn = 0  # workers lost in a row before they had begun
+        self._failed_starts = 0  # in a row
 
     def __call__(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
-        """Compute cells, see `executors.Compute`; progress is told of whole cells."""
+        """Compute cells, see `executors.Compute`; progress is reported by whole cells."""
         coming = (_Task(job) for job in jobs)
         again: deque[_Task] = deque()
         while True:
@@ -174,16 +165,16 @@ class _Cluster:
                     continue
                 self._idle.append(worker)
                 if task is None:
-                    self._stillborn = 0
+                    self._failed_starts = 0
                 else:
                     progress(task.job.cell, task.job.cell.num_forwards)
                     yield result
 
     def _lost(self, task: _Task | None, error: Exception, again: deque[_Task]) -> Failed | None:
-        """What a lost worker was at is done again, unless it was lost by what it was at."""
+        """Put the cell of a lost worker back in the queue, unless it is the cell that loses workers."""
         if task is None:
-            self._stillborn += 1
-            if self._stillborn == _TRIES:
+            self._failed_starts += 1
+            if self._failed_starts == _TRIES:
                 raise BenchError(f"no worker can be started on the Ray cluster: {_cause(error)}") from error
             return None
         task.lost += 1
@@ -199,11 +190,13 @@ class _Cluster:
         self._busy[worker.compute.remote(task.job, images)] = worker, task
 
     def _grow(self) -> None:
-        """Have as many workers as there is room for; more nodes may join, and lost ones come back."""
+        """Have as many workers as resources suffice for; nodes may join, and lost ones may come back."""
         nodes, takes = _slots(self._ray, self._device)
         if not nodes and not self._busy:
             kind = "CPUs" if self._device == "cpu" else "GPUs"
-            raise BenchError(f"the Ray cluster has no {kind} left: the same command goes on once it has")
+            raise BenchError(
+                f"the Ray cluster has no free {kind}: run the same command to resume once it has", "executor"
+            )
         for _ in range(len(nodes) - len(self._busy) - len(self._idle)):
             made = self._ray.remote(_Replica).options(**takes)
             worker = made.remote(self._worker, int(takes["num_cpus"]))
@@ -216,17 +209,24 @@ class _Cluster:
 
 
 def _sendable(ray: Any, worker: Worker) -> Worker:
-    """The worker as it travels: without images, its models on the CPU; refused where a model cannot travel."""
-    for module in modules_from_files():  # code that a worker could not import goes along
+    """The worker as it is sent: without images, its models on the CPU.
+
+    Raises
+    ------
+    UsageError
+        A model cannot be pickled.
+    """
+    for module in modules_from_files():  # code that a worker could not import is sent too
         ray.cloudpickle.register_pickle_by_value(module)
     models = []
     for name, model in zip(worker.names, worker.models, strict=True):
         try:
             here = copy.deepcopy(model).cpu() if isinstance(model, torch.nn.Module) else model
             ray.cloudpickle.dumps(here)
-        except Exception as error:  # each kind of model refuses in its own way
+        except Exception as error:  # each kind of model raises its own
             raise UsageError(
-                f"{name} cannot be sent to Ray's workers ({one_line(error)}): use --executor serial, or a state dict"
+                f"{name} cannot be sent to Ray's workers ({one_line(error)}): use the executor serial, or a state dict",
+                "executor",
             ) from error
         models.append(here)
     device = torch.device(worker.device).type  # a worker sees one GPU, its own
@@ -235,6 +235,6 @@ def _sendable(ray: Any, worker: Worker) -> Worker:
 
 
 def _cause(error: Exception) -> str:
-    """The last line that says something: Ray puts what happened to a worker behind much that does not change."""
+    """The last line that is not empty: Ray puts the cause behind a long text that is always the same."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return shown(lines[-1] if lines else type(error).__name__)

@@ -85,7 +85,7 @@ def pairs(run: Run, table: pd.DataFrame) -> list[Pair]:
     if not found:
         raise UsageError(
             "run and link have no ruler with three alphas and an SNR in common: "
-            "make them with cnncomm-bench --suite figure3 and cnncomm-bench link"
+            "expected a run of the suite figure3 and a link of the same alphas"
         )
     return found
 
@@ -102,8 +102,8 @@ def _alpha(spec: str) -> float:
 
 
 def _families(table: pd.DataFrame, name: str, columns: tuple[str, str, str]) -> Iterator[Family]:
-    told = table[table.alpha.notna() & np.isfinite(table.snr_db)]
-    renamed = told.rename(columns=dict(zip(columns, ("value", "low", "high"), strict=True)))
+    finite = table[table.alpha.notna() & np.isfinite(table.snr_db)]
+    renamed = finite.rename(columns=dict(zip(columns, ("value", "low", "high"), strict=True)))
     for (title, ruler), part in renamed.groupby([name, "ruler"], sort=False):
         curves = {
             float(alpha): curve.sort_values("snr_db")[["snr_db", "value", "low", "high"]]

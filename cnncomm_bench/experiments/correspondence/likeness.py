@@ -29,8 +29,8 @@ class Order:
     tau : float
         Kendall's tau-b; NaN where all members of a family are equal.
     concordant, discordant, undecided : int
-        Pairs of members that both families order the same way, or the other way round, or that intervals of one
-        of them do not tell apart.
+        Pairs of members that both families order the same way, or the other way round, or whose intervals overlap
+        in one of them.
     """
 
     tau: float

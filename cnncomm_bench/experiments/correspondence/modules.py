@@ -1,14 +1,18 @@
 """Ge et al., Fig. 2, as a table: module of the link, part of the CNN, the experiment on it, and what it found.
 
-Which module is which part is told in our words; what was found is read from the run and the link, never assumed.
+The pairs of modules and parts are in our words; what was found is read from the run and the link, never assumed.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from ..._utils.frames import groups
+from ..._utils.frames import rows as rows_of
 from ...results import Run
 from ..link import SYSTEM, TARGET, reaches, system_name
 
@@ -34,6 +38,19 @@ class Row(BaseModel):
     found: str
 
 
+class _Rate(NamedTuple):
+    noise: str
+    ber: float
+
+
+class _Gain(NamedTuple):
+    model: str
+    reference: str
+    attack: str
+    ruler: str
+    gain_db: float
+
+
 def rows(run: Run, table: pd.DataFrame, likeness: str) -> list[Row]:
     """The table for a run and a link.
 
@@ -49,7 +66,7 @@ def rows(run: Run, table: pd.DataFrame, likeness: str) -> list[Row]:
     -------
     list of Row
     """
-    told = [
+    table_rows = [
         ("source coding and its checksum", "the label, and check bits on it", "cnncomm-bench link", _checks(table)),
         (
             "channel coding and modulation",
@@ -83,7 +100,7 @@ def rows(run: Run, table: pd.DataFrame, likeness: str) -> list[Row]:
             "a table of its own: bandwidth.csv of that command",
         ),
     ]
-    return [Row(module=module, part=part, experiment=typed, found=found) for module, part, typed, found in told]
+    return [Row(module=module, part=part, experiment=typed, found=found) for module, part, typed, found in table_rows]
 
 
 def _checks(table: pd.DataFrame) -> str:
@@ -97,11 +114,11 @@ def _bursts(table: pd.DataFrame) -> str:
         return ""
     spread = bursts.groupby("snr_db").ber.agg(lambda rates: rates.max() - rates.min())
     part = bursts[bursts.snr_db == spread.idxmax()]  # where windows differ most
-    told = (
-        f"{system_name(*system)}: {', '.join(f'{row.noise[13:]}: {row.ber:.1e}' for row in rates.itertuples())}"
-        for system, rates in part.groupby(SYSTEM, sort=False)
+    texts = (
+        f"{system_name(*system)}: {', '.join(f'{row.noise[13:]}: {row.ber:.1e}' for row in rows_of(rates, _Rate))}"
+        for system, rates in groups(part, SYSTEM)
     )
-    return f"bit error rate by window at {spread.idxmax():g} dB: " + "; ".join(told)
+    return f"bit error rate by window at {spread.idxmax():g} dB: " + "; ".join(texts)
 
 
 def _jammers(table: pd.DataFrame) -> str:
@@ -111,21 +128,21 @@ def _jammers(table: pd.DataFrame) -> str:
     snr_db = tones[tones.errors > 0].snr_db.max()  # the highest at which a tone did harm
     part = table[(table.snr_db == snr_db) & (table.ruler == "realised") & (table.code == "none")]
     kinds = part[part.noise.str.startswith("tone") | (part.alpha == 2)].drop_duplicates("noise")
-    rates = ", ".join(f"{row.noise} {row.ber:.2g}" for row in kinds.itertuples())
+    rates = ", ".join(f"{row.noise} {row.ber:.2g}" for row in rows_of(kinds, _Rate))
     return f"uncoded at {snr_db:g} dB: {rates}"
 
 
 def _receivers(table: pd.DataFrame) -> str:
     """How many dB the Cauchy receiver gains over the Gaussian one, by alpha, on the dispersion ruler."""
     coded = table[(table.code != "none") & (table.ruler == "dispersion") & table.receiver.isin(["gaussian", "cauchy"])]
-    told = []
+    gains = []
     for (code, alpha), part in coded.groupby(["code", "alpha"], sort=False):
         needed = {name: reaches(curve) for name, curve in part.groupby("receiver")}
         if len(needed) == 2 and np.isfinite(list(needed.values())).all():
-            told.append(f"{code}, alpha {alpha:g}: {needed['gaussian'] - needed['cauchy']:.1f} dB")
+            gains.append(f"{code}, alpha {alpha:g}: {needed['gaussian'] - needed['cauchy']:.1f} dB")
         elif len(needed) == 2 and needed["gaussian"] == np.inf > needed["cauchy"]:
-            told.append(f"{code}, alpha {alpha:g}: over {part.snr_db.max() - needed['cauchy']:.1f} dB")
-    return f"gain of the cauchy receiver at a rate of {TARGET:g}, dispersion: {', '.join(told)}" if told else ""
+            gains.append(f"{code}, alpha {alpha:g}: over {part.snr_db.max() - needed['cauchy']:.1f} dB")
+    return f"gain of the cauchy receiver at a rate of {TARGET:g}, dispersion: {', '.join(gains)}" if gains else ""
 
 
 def _shapes(run: Run) -> str:
@@ -136,6 +153,6 @@ def _shapes(run: Run) -> str:
 def _gains(run: Run) -> str:
     return "; ".join(
         f"{row.model} gains {row.gain_db:.1f} dB over {row.reference} against {row.attack}, {row.ruler}"
-        for row in run.gains.itertuples()
+        for row in rows_of(run.gains, _Gain)
         if np.isfinite(row.gain_db)
     )

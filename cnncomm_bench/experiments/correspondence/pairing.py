@@ -21,13 +21,12 @@ from tabulate import tabulate
 from ..._utils.atomic import make_folder, write_text
 from ...report import plots
 from ...results import Run
+from ...results.claims import Verdict
 from ..link import open_link
 from . import modules
 from . import overlay_figure as figure
 from .families import Pair, pairs
 from .likeness import Overlay, order, overlay
-
-Verdict = Literal["supported", "contradicted", "undecided"]
 
 
 class AtSnr(BaseModel):
@@ -123,14 +122,14 @@ def correspond(run: str | Path, link: str | Path, out: str | Path, others: Seque
     found = [(pair, overlay(*_curves(pair))) for pair in pairs(stored, table)]
     likenesses = [_likeness(pair, laid) for pair, laid in found]
     best = _best(found)
-    told = "; ".join(
+    evidence = "; ".join(
         f"{one.system}, {one.ruler}: {one.verdict}, residual {one.residual:.3f}"
         for one in likenesses
         if one.model == best[0][0].model.name
     )
     everything = pd.concat([table, *map(open_link, others)], ignore_index=True)
     links = [str(link), *map(str, others)]
-    rows = modules.rows(stored, everything, told)
+    rows = modules.rows(stored, everything, evidence)
     result = Correspondence(run=str(run), links=links, likenesses=likenesses, modules=rows)
     make_folder(folder)
     write_text(folder / "correspondence.json", result.model_dump_json(indent=1) + "\n")
@@ -160,7 +159,7 @@ def as_markdown(result: Correspondence) -> str:
             "",
             tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
             "",
-            "Pairs of alphas count as alike or not where both intervals tell them apart. The shift and stretch are "
+            "Pairs of alphas count as alike or not where their intervals are apart in both. The shift and stretch are "
             "one for all alphas; wrong pairings of alphas each get their own best.",
             "",
             "## Modules (Ge et al., Fig. 2, in our words)",
@@ -205,7 +204,7 @@ def _curves(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _best(found: Sequence[tuple[Pair, Overlay]]) -> list[tuple[Pair, Overlay]]:
-    """The system that lies nearest to the first model, on all its rulers."""
+    """The system that is nearest to the first model, over all its rulers."""
     systems: dict[str, list[tuple[Pair, Overlay]]] = {}
     for pair, laid in found:
         if pair.model.name == found[0][0].model.name:

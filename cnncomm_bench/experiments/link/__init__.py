@@ -1,4 +1,4 @@
-"""A communication link under alpha-stable noise (Fig. 1 of Ge et al.)."""
+"""Simulates a communication link under alpha-stable noise (Fig. 1 of Ge et al.)."""
 
 from . import simulation
 from .ber_table import SYSTEM, system_name
@@ -11,13 +11,13 @@ from .ordering import complete
 from .simulation import open_link, simulate
 
 __all__ = [
-    "Channel",
-    "Rule",
     "SYSTEM",
+    "TARGET",
+    "Channel",
+    "Counts",
+    "Rule",
     "Settings",
     "Stable",
-    "TARGET",
-    "Counts",
     "after",
     "complete",
     "open_link",

@@ -64,7 +64,7 @@ def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     seen, unseen = curve[curve.errors > 0], curve[curve.errors == 0]
     axes.plot(seen.snr_db, seen.ber, color=colour, marker=marker, ms=3.5, lw=1.3, label=label)
     axes.fill_between(seen.snr_db, seen.ber_low, seen.ber_high, color=colour, alpha=0.2, lw=0)
-    # No error was seen: the rate lies below the end of its interval.
+    # No error was seen: the rate is below the end of its interval.
     axes.plot(unseen.snr_db, unseen.ber_high, color=colour, marker="v", ms=5, mfc="none", ls="none")
 
 

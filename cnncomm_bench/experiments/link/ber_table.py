@@ -1,4 +1,4 @@
-"""A link's folder: what was simulated (link.json), the numbers (ber.csv), resumed by curve."""
+"""Reads and writes a link's folder: settings (link.json) and numbers (ber.csv), resumed by curve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REPORTED = ("cnncomm-bench", "sionna-no-rt", "torch", "numpy", "scipy")
 
 
 class LinkInfo(BaseModel):
-    """What `link.json` holds; a folder is gone on with only where the settings agree."""
+    """What `link.json` holds; a folder is resumed only where the settings agree."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class LinkInfo(BaseModel):
     seconds: float = 0.0
 
 
-class Record:
+class LinkFolder:
     """The rows of a simulation, in memory and, where there is a folder, on disk.
 
     Parameters
@@ -59,19 +59,19 @@ class Record:
         self.info = LinkInfo(settings=settings, command=command, versions=_versions())
         self._rows: list[dict[str, Any]] = []
         if folder is not None:
-            self._continue(folder)
+            self._resume(folder)
             self.write()
 
-    def _continue(self, folder: Path) -> None:
+    def _resume(self, folder: Path) -> None:
         make_folder(folder)
         if (folder / "link.json").exists():
             stored, table = read(folder)
             if stored.settings != self.info.settings:
-                raise RunFolderError(f"{folder} holds a link of other settings: name another folder with --out")
+                raise RunFolderError(f"{folder} holds a link of other settings: pass another folder", "out")
             self.info.seconds = stored.seconds
-            self._rows = table.to_dict("records")
+            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
         elif any(folder.iterdir()):
-            raise RunFolderError(f"{folder} is not empty and holds no link: name another folder with --out")
+            raise RunFolderError(f"{folder} is not empty and holds no link: pass another folder", "out")
 
     @property
     def table(self) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
         info = LinkInfo.model_validate_json((folder / "link.json").read_text(encoding="utf-8"))
         table = pd.read_csv(folder / "ber.csv", dtype={"alpha": float})
     except OSError as error:
-        raise RunFolderError(f"{folder} holds no link: make one with cnncomm-bench link --out {folder}") from error
+        raise RunFolderError(f"{folder} holds no link: expected a folder that cnncomm-bench link wrote") from error
     except (ValidationError, ValueError) as error:
         raise RunFolderError(f"{folder} holds a damaged link: {str(error).splitlines()[0]}") from error
     if tuple(table.columns) != COLUMNS:
@@ -117,7 +117,7 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
     return info, table
 
 
-def system_name(modulation: str, code: str, receiver: str, interleaver: str, frame: int) -> str:
+def system_name(modulation: str, code: str, receiver: str, interleaver: str, frame: int | str) -> str:
     """A system of the link in words; the parameters are the columns `SYSTEM`.
 
     Examples

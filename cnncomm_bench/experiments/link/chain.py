@@ -1,4 +1,4 @@
-"""The chain of a link: the modules of Ge et al., Fig. 1, one after the other, and errors counted at its end."""
+"""Sends frames through the modules of a link (Ge et al., Fig. 1) one after the other, and counts errors at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The channel: noise brought to an SNR, by the same rulers as the images', and added.
+"""Adds noise to a signal at an SNR, by the same rulers as the images'.
 
 The SNR is the power of a real sample over the noise power of a real sample: uncoded BPSK in Gaussian noise has the
 error rate Q(sqrt(SNR)), and Es/N0 of a real sample is 3.01 dB less.
@@ -25,7 +25,7 @@ class Received:
     ----------
     samples : Tensor, shape-(F, m)
     noise_power : float
-        Of a real sample, as the SNR tells it.
+        Of a real sample, by the SNR.
     dispersion : Tensor, shape-(F, 1) or (1, 1)
         Scale of the noise in each frame: known to the receiver, as it would be from pilots.
     """

@@ -1,4 +1,4 @@
-"""What disturbs a link: alpha-stable noise, a tone of a jammer, a burst of impulses.
+"""Noises of a link: alpha-stable noise, a jammer's tone, a burst of impulses.
 
 Each draws a noise of a scale of its own; `channel` brings it to an SNR.
 """
@@ -23,7 +23,7 @@ class Noise(Protocol):
     Attributes
     ----------
     rulers : tuple of str
-        By which its SNR can be told.
+        By which its SNR can be defined.
     memoryless : bool
         Whether samples are independent on the rulers that fix the law.
     """
@@ -72,9 +72,9 @@ class Stable:
 class Tone:
     """A sine on the carrier or beside it, as a receiver's matched filter passes it.
 
-    Symbols are rectangular, so that the filter averages over a symbol and passes a tone that lies `offset` symbol
+    Symbols are rectangular, so that the filter averages over a symbol and passes a tone `offset` symbol
     rates beside the carrier with the gain sinc(offset): whole offsets are cancelled (Proakis and Salehi 2008,
-    Section 4.2). Its SNR is told before that filter, and its phase is random in every frame.
+    Section 4.2). Its SNR is measured before that filter, and its phase is random in every frame.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Burst:
 
     def __post_init__(self) -> None:
         if self.length < 1:
-            raise UsageError(f"a burst of {self.length} samples: expected at least 1, for example --burst 1,8,64")
+            raise UsageError(f"a burst of {self.length} samples: expected at least 1, such as 8", "bursts")
 
     @property
     def spec(self) -> str:
@@ -147,7 +147,9 @@ def jammer(spec: str) -> Stable | Tone:
     """
     name, _, rest = spec.partition(":")
     if name not in ("white", "tone"):
-        raise UsageError(f"no jammer is called {name!r}; " + suggest(name, ("white", "tone", "tone:offset=0.5")))
+        raise UsageError(
+            f"no jammer is called {name!r}; " + suggest(name, ("white", "tone", "tone:offset=0.5")), "jammers"
+        )
     if name == "white" and not rest:
         return Stable(2.0)
     key, _, value = rest.partition("=")
@@ -156,5 +158,5 @@ def jammer(spec: str) -> Stable | Tone:
     except ValueError:
         offset = math.nan
     if name == "white" or (rest and key != "offset") or not math.isfinite(offset):
-        raise UsageError(f"jammer {spec!r}: expected white, tone, or tone:offset=0.5 in symbol rates")
+        raise UsageError(f"jammer {spec!r}: expected white, tone, or tone:offset=0.5 in symbol rates", "jammers")
     return Tone(offset)

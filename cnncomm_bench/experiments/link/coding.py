@@ -1,6 +1,6 @@
 """Channel coding: none, a convolutional code with Viterbi's decoder, or an LDPC code of 5G; and the interleaver.
 
-Sionna's physical layer makes and decodes them. Its LLRs are log p(1)/p(0), as everywhere here.
+Sionna's physical layer encodes and decodes. Its LLRs are log p(1)/p(0), as everywhere here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _OfSionna:
         return coded.byte()
 
     def decode(self, ratios: Tensor) -> Tensor:
-        """The bits that the decoder settles on."""
+        """The bits that the decoder decides on."""
         decoded: Tensor = self._decoder(ratios)
         return decoded.byte()
 
@@ -85,7 +85,7 @@ class Ldpc(_OfSionna):
 
     def __init__(self, length: int) -> None:
         if length > LONGEST_LDPC:
-            raise UsageError(f"a frame of {length} bits: ldpc takes at most {LONGEST_LDPC}, for example --frame 512")
+            raise UsageError(f"a frame of {length} bits: ldpc takes at most {LONGEST_LDPC}, such as 512", "frames")
         ldpc = _sionna("ldpc")
         encoder = ldpc.LDPC5GEncoder(length, 2 * length, precision="single", device="cpu")
         decoder = ldpc.LDPC5GDecoder(encoder, num_iter=20, precision="single", device="cpu")
@@ -135,7 +135,7 @@ def find(name: str) -> Callable[[int], Code]:
     try:
         return CODES[name]
     except KeyError:
-        raise UsageError(f"no code is called {name!r}; " + suggest(name, CODES)) from None
+        raise UsageError(f"no code is called {name!r}; " + suggest(name, CODES), "codes") from None
 
 
 def _sionna(part: str) -> ModuleType:
@@ -145,5 +145,6 @@ def _sionna(part: str) -> ModuleType:
         return importlib.import_module(f"sionna.phy.fec.{part}")
     except ImportError as error:
         raise BenchError(
-            "coded links need Sionna's physical layer: pip install 'cnncomm-bench[comms]', or --code none"
+            "coded links need Sionna's physical layer: pip install 'cnncomm-bench[comms]', or pass the code none",
+            "codes",
         ) from error

@@ -1,4 +1,4 @@
-"""Counting errors: when to stop, and what interval a count gives.
+"""Counts errors: decides when to stop, and gives each count its interval.
 
 A point ends with the frame, or where bits fail independently with the bit, that brings the number of errors wanted,
 or at a limit of bits. Both ends have exact intervals: the tails of the negative binomial law and of the binomial
@@ -61,7 +61,7 @@ class Rule:
     errors : int
         Wrong frames to wait for; wrong bits where they are independent.
     bits : int
-        Where to give up.
+        Where the point ends without enough errors.
     """
 
     errors: int

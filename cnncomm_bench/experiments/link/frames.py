@@ -1,4 +1,4 @@
-"""Source coding: data in frames of a header, a payload and a checksum; and the check at the other end.
+"""Source coding: puts data into frames of a header, a payload and a checksum, and checks them at the other end.
 
 A frame of k bits is its number (16 bits), k - 32 bits of payload, and the CRC-16 of both (ITU-T V.41, polynomial
 x^16 + x^12 + x^5 + 1), which misses a frame of random bits once in 65,536.
@@ -28,17 +28,17 @@ def check_length(length: int) -> int:
     UsageError
     """
     if not SHORTEST <= length <= LONGEST:
-        raise UsageError(f"a frame of {length} bits: expected {SHORTEST} to {LONGEST}, for example --frame 512")
+        raise UsageError(f"a frame of {length} bits: expected {SHORTEST} to {LONGEST}, such as 512", "frames")
     return length
 
 
 def build(count: int, length: int, first: int, generator: np.random.Generator) -> Bits:
-    """ArrayLike of random data.
+    """Frames of random data.
 
     Parameters
     ----------
     count, length : int
-        ArrayLike, and bits of each.
+        Frames, and bits of each.
     first : int
         Number of the first frame, modulo 2^16.
     generator : numpy.random.Generator

@@ -1,4 +1,4 @@
-"""What a simulation of the link consists of: every choice checked, and the curves that they make."""
+"""Settings of a simulation of the link: each choice checked, and the curves that follow."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class Settings(BaseModel):
     alphas : tuple of float
         Of alpha-stable noise.
     jammers : tuple of str
-        See `noise.jammer`.
+        See `channel_noise.jammer`.
     bursts : tuple of int
-        Lengths of windows, see `noise.Burst`.
+        Lengths of windows, see `channel_noise.Burst`.
     snr_db : tuple of float
         Rising; or as on the command line, `"0:30:5"`.
     modulations, codes, rulers, receivers, interleavers : tuple of str
@@ -113,17 +113,18 @@ class Settings(BaseModel):
         Raises
         ------
         UsageError
-            What is wrong, and what there is.
+            A choice does not exist, or they do not go together.
         """
         try:
             settings = cls.model_validate({name: value for name, value in choices.items() if value is not None})
         except ValidationError as error:
             first = error.errors()[0]
-            raise UsageError(
-                f"{first['loc'][0] if first['loc'] else 'link'}: {first['msg'].removeprefix('Value error, ')}"
-            ) from error
+            field = str(first["loc"][0]) if first["loc"] else "link"
+            raise UsageError(f"{field}: {first['msg'].removeprefix('Value error, ')}", field) from error
         if not settings.curves():
-            raise UsageError("nothing to simulate: tones and bursts are told by the realised ruler, --ruler realised")
+            raise UsageError(
+                "nothing to simulate: tones and bursts have the realised ruler only; pass realised", "rulers"
+            )
         return settings
 
     @field_validator("snr_db", mode="before")

@@ -1,4 +1,4 @@
-"""What a simulation of the link found, in text."""
+"""Summarises a simulation of the link as text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reaches(curve: pd.DataFrame, target: float = TARGET) -> float:
     Returns
     -------
     float
-        dB; -inf where all of the curve lies below, inf where its end lies above.
+        dB; -inf where all of the curve is below, inf where its end is above.
     """
     above = np.flatnonzero(curve.ber > target)
     if not len(above):
@@ -58,7 +58,7 @@ def after(table: pd.DataFrame, folder: Path) -> str:
     order = alpha_order(table)
     if len(order):
         shown = order.drop(columns=["agree", "disagree", "undecided"])
-        lines += ["", "The smaller alpha, the more errors?", tabulate(shown, headers="keys", showindex=False)]
+        lines += ["", "The smaller alpha, the more errors?", tabulate(shown.to_dict("list"), headers="keys")]
     files = ", ".join(f"{folder / name}" for name in ("ber.png", "ber.svg", "ber.csv", "link.json"))
     return "\n".join([*lines, "", f"written: {files}"])
 
@@ -67,7 +67,7 @@ def _thresholds(table: pd.DataFrame) -> str:
     grid = (table.snr_db.min(), table.snr_db.max())
     found = table.groupby([*SYSTEM, "ruler", "noise"], sort=False)[list(table.columns)].apply(reaches)
     wide = found.map(lambda db: _written(db, grid)).unstack("noise", sort=False).fillna("")
-    return str(tabulate(wide.reset_index(), headers="keys", showindex=False, disable_numparse=True))
+    return str(tabulate(wide.reset_index().to_dict("list"), headers="keys", disable_numparse=True))
 
 
 def _written(db: float, grid: tuple[float, float]) -> str:

@@ -75,4 +75,4 @@ def find(name: str) -> Modulation:
     try:
         return MODULATIONS[name]
     except KeyError:
-        raise UsageError(f"no modulation is called {name!r}; " + suggest(name, MODULATIONS)) from None
+        raise UsageError(f"no modulation is called {name!r}; " + suggest(name, MODULATIONS), "modulations") from None

@@ -1,4 +1,4 @@
-"""Do errors grow as alpha shrinks (Ge et al., Fig. 1)? Told for each system and ruler, SNR by SNR."""
+"""Tests whether errors grow as alpha shrinks (Ge et al., Fig. 1), for each system and ruler, SNR by SNR."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ def alpha_order(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each system and ruler with several alphas: the verdict on "the smaller alpha, the more errors",
-        how many comparisons agree and disagree, at which SNRs, and the SNR at which the smallest alpha lies
-        furthest above the largest.
+        A row for each system and ruler with several alphas: the verdict on "the smaller the alpha, the
+        greater the bit error rate", how many comparisons agree and disagree, at which SNRs, and the SNR at which the
+        smallest alpha is furthest above the largest.
     """
-    stable = complete(table)[lambda t: t.alpha.notna()]
+    whole = complete(table)
+    stable = whole[whole.alpha.notna()]
     rows = [
         {**dict(zip([*SYSTEM, "ruler"], system, strict=True)), **_compare(part)}
         for system, part in stable.groupby([*SYSTEM, "ruler"], sort=False)
@@ -80,7 +81,7 @@ def _compare(part: pd.DataFrame) -> dict[str, Any]:
         "undecided": int((~agree & ~disagree).sum()),
         "agree_db": _span(rate.index.to_numpy()[agree.any(axis=1)]),
         "disagree_db": _span(rate.index.to_numpy()[disagree.any(axis=1)]),
-        "widest_db": float((rate.iloc[:, 0] - rate.iloc[:, -1]).idxmax()),
+        "widest_db": float(rate.index[int((rate.iloc[:, 0] - rate.iloc[:, -1]).argmax())]),
     }
 
 

@@ -1,8 +1,8 @@
-"""Demodulation: from received samples to how much each speaks for a zero or a one.
+"""Demodulation: received samples to log-likelihood ratios of the bits.
 
 A receiver measures how well a sample fits each amplitude, and the log-likelihood ratio of a bit is the difference
-between the best amplitude with a one and the best with a zero (max-log; Viterbi 1998). What differs is the noise
-that the measure supposes.
+between the best amplitude with a one and the best with a zero (max-log; Viterbi 1998). Receivers differ in the noise
+that they assume.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ log-likelihoods of shape-(F, m, L), up to a constant of each sample."""
 
 
 def gaussian(samples: Tensor, levels: Tensor, noise_power: float, dispersion: Tensor) -> Tensor:
-    """Gaussian noise of the power the SNR tells: optimal there, and ruled by its largest samples elsewhere."""
+    """Gaussian noise of the SNR's power: optimal there, and dominated by its largest samples elsewhere."""
     return (samples - levels / 2) * (levels / noise_power)
 
 
 def clipping(samples: Tensor, levels: Tensor, noise_power: float, dispersion: Tensor) -> Tensor:
-    """The Gaussian receiver behind a limiter: a sample beyond the outermost amplitude says no more than that one."""
+    """The Gaussian receiver behind a limiter: a sample beyond the outermost amplitude counts as that amplitude."""
     largest = float(levels.max())
     return gaussian(samples.clamp(-largest, largest), levels, noise_power, dispersion)
 
 
 def cauchy(samples: Tensor, levels: Tensor, noise_power: float, dispersion: Tensor) -> Tensor:
-    """Cauchy noise of the known scale: an impulse says next to nothing (Tsihrintzis and Nikias 1995)."""
+    """Cauchy noise of the known scale: an impulse carries next to no evidence (Tsihrintzis and Nikias 1995)."""
     return -torch.log(dispersion**2 + (samples - levels) ** 2)
 
 
@@ -52,7 +52,7 @@ def find(name: str) -> Metric:
     try:
         return RECEIVERS[name]
     except KeyError:
-        raise UsageError(f"no receiver is called {name!r}; " + suggest(name, RECEIVERS)) from None
+        raise UsageError(f"no receiver is called {name!r}; " + suggest(name, RECEIVERS), "receivers") from None
 
 
 def demodulate(received: Received, modulation: Modulation, metric: Metric) -> Tensor:

@@ -1,6 +1,6 @@
-"""The communication link: bit error rates against SNR, under the very noise that disturbs the images.
+"""The communication link: bit error rates against SNR, under the noise that also disturbs the images.
 
-The way of the data, each step one small module of `radio` that can be replaced:
+The way of the data, each step one small module:
 
     data -> frames.build       source coding: a header, a payload and a checksum
          -> coding.encode      channel coding (none, convolutional, LDPC), and an interleaver
@@ -10,8 +10,8 @@ The way of the data, each step one small module of `radio` that can be replaced:
          -> coding.decode      the most likely data
          -> frames.accepted    the checksum: which errors were noticed
 
-`chain` puts them in a row, `settings` says which rows there are, `counting` when a point is done and how sure it
-is, `record` what is kept. Follows Ge et al. (2020), Fig. 1.
+`chain` puts them in a row, `link_settings` lists the rows, `counting` decides when a point is done and gives its
+interval, `ber_table` stores the results. Follows Ge et al., Fig. 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tqdm import tqdm
 from ..._utils.errors import RunFolderError
 from ...report import plots
 from ...results.statistics import capacity
-from .ber_table import Record, read
+from .ber_table import LinkFolder, read
 from .chain import Chain
 from .link_settings import Curve, Settings
 
@@ -55,9 +55,9 @@ def simulate(
     settings : Settings
         From `Settings.of`.
     folder : str or Path, optional
-        Where `link.json`, `ber.csv` and the figure go; one that holds a part of the same is gone on with.
+        Where `link.json`, `ber.csv` and the figure go; one that holds a part of the same is resumed.
     command : str
-        What was typed, for the record.
+        What was typed, for `link.json`.
     quiet : bool
         Show no progress.
 
@@ -78,26 +78,26 @@ def simulate(
     >>> bool(table.ber_low[0] < 0.1587 < table.ber_high[0])
     True
     """
-    record = Record(settings, None if folder is None else Path(folder), command)
+    kept = LinkFolder(settings, None if folder is None else Path(folder), command)
     curves = settings.curves()
     with tqdm(total=len(curves) * len(settings.snr_db), unit="point", disable=quiet, mininterval=0.5) as progress:
         for curve in curves:
             progress.set_description(f"{curve.noise.spec}, {curve.modulation}, {curve.code}, {curve.ruler}")
             left = len(settings.snr_db)
-            if not record.holds(curve):
+            if not kept.holds(curve):
                 begun, rows = time.monotonic(), []
                 for row in _points(curve, settings):
                     rows.append(row)
                     progress.update()
                     left -= 1
-                record.add(rows, time.monotonic() - begun)
+                kept.add(rows, time.monotonic() - begun)
             progress.update(left)
-    record.write(finished=True)
-    if record.folder is not None:
+    kept.write(finished=True)
+    if kept.folder is not None:
         from . import ber_figure as figure
 
-        plots.save(figure.plot(record.table, "Bit error rate against SNR"), record.folder, "ber")
-    return record.table
+        plots.save(figure.plot(kept.table, "Bit error rate against SNR"), kept.folder, "ber")
+    return kept.table
 
 
 def open_link(folder: str | Path) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def open_link(folder: str | Path) -> pd.DataFrame:
     """
     info, table = read(Path(folder))
     if not info.finished:
-        raise RunFolderError(f"{folder} is not finished: the command that began it goes on: {info.command}")
+        raise RunFolderError(f"{folder} is not finished; this command resumes it: {info.command}")
     return table
 
 

@@ -1,6 +1,7 @@
-"""The arguments of the paper's Section 5 as experiments: `features`, `samples`, `tradeoff`, `checkbits`.
+"""Runs the arguments of the paper's Section 5 as experiments: `features`, `samples`, `tradeoff`, `checkbits`.
 
-Each module has `run(setting) -> Finding`, a negative control that must come out null, and a claim with a verdict.
+Each module has `run(setting) -> ExperimentResult`, a claim with a verdict, and a negative control that must come out
+null.
 """
 
 from typing import TYPE_CHECKING
@@ -11,11 +12,11 @@ from .names import EXPERIMENTS
 
 if TYPE_CHECKING:
     from .opening import open_setting
-    from .results_folder import execute, summary
+    from .runner import execute, summary
 
 __all__ = ["EXPERIMENTS", "execute", "open_setting", "summary"]
 
 # `cnncomm-bench --help` lists the experiments and must not wait for torch.
 __getattr__, _, _ = lazy_loader.attach(
-    __name__, submod_attrs={"opening": ["open_setting"], "results_folder": ["execute", "summary"]}
+    __name__, submod_attrs={"opening": ["open_setting"], "runner": ["execute", "summary"]}
 )

@@ -1,4 +1,4 @@
-"""Whether clean accuracy goes with the threshold over a ladder of trainings, several networks a rung.
+"""Regresses clean accuracy on the threshold over a ladder of trainings, several networks a rung.
 
 Two things make a rung's numbers uncertain: which images it was tested on, and how its networks happened to train. The
 interval covers both, so that networks that were all trained alike show no association.
@@ -118,7 +118,7 @@ def slope(accuracy: Floats, threshold_db: Floats) -> Floats:
 
 
 def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
-    """LossAndGrad of clean accuracy on the threshold, and why it cannot be judged, if so.
+    """Slope of clean accuracy on the threshold, and why it is undecided, if so.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
     effect : (float, float, float)
         Accuracy lost per 10 dB gained, and its 95 % interval over images and trainings.
     reason : str
-        Empty where it can be judged.
+        Empty where there is an effect.
     """
     _, rungs, networks = ladder.accuracy.shape
     if rungs < 2 or networks < 2:

@@ -1,8 +1,9 @@
-"""Which spatial frequencies a model listens to, and whether its adversary finds them (Section 5.1).
+"""Measures which spatial frequencies a model depends on, and whether its adversary uses them (Section 5.1).
 
 The map: the accuracy that noise of one band, or a single tone, of a fixed SNR costs. The adversary: how the power of
 its perturbations spreads over the same frequencies. For a linear model both are the squared transfer function of the
-classifier, so the two must agree where the paper's picture holds: finding the perturbation is finding the carrier.
+classifier, so the two must agree where the paper's picture holds: "finding an effective adversarial
+perturbation is similar to finding the carrier frequency of a signal source in signal interference".
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def carrier_map(
 
 @dataclass(frozen=True)
 class Study:
-    """What a model listens to, and what its adversary sends.
+    """The frequencies a model depends on, and those of its adversary.
 
     Attributes
     ----------
@@ -155,7 +156,7 @@ class Study:
     claims: list[Claim]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Rank correlations with their intervals, and those of the controls, as a sentence."""
         texts = [
             f"{claim.model.removeprefix(f'{self.name}, ')} "
@@ -195,17 +196,17 @@ def study(
     clean = right(model, images, labels, [None], SNRS_DB[0], device)[0]
     noisy = {snr_db: right(model, images, labels, rings, snr_db, device, seed=seed) for snr_db in SNRS_DB}
     half = (clean.mean() - 1 / classes) / 2
-    telling = next((at for at in SNRS_DB if clean.mean() - noisy[at].mean(1).min() >= half), SNRS_DB[-1])
-    sung = right(model, images, labels, waves, telling, device, seed=seed)
+    map_db = next((at for at in SNRS_DB if clean.mean() - noisy[at].mean(1).min() >= half), SNRS_DB[-1])
+    tone_hits = right(model, images, labels, waves, map_db, device, seed=seed)
     agreed = {f"bands at {at:g} dB": agreement(clean, hits, in_rings, seed=seed) for at, hits in noisy.items()}
-    agreed[f"tones at {telling:g} dB"] = agreement(clean, sung, around_waves, seed=seed)
-    heard = zip([*rings, *waves], np.concatenate([noisy[telling], sung]))
-    frame = pd.DataFrame([{"model": name, **_row(carrier, clean, hits, telling)} for carrier, hits in heard])
+    agreed[f"tones at {map_db:g} dB"] = agreement(clean, tone_hits, around_waves, seed=seed)
+    measured = zip([*rings, *waves], np.concatenate([noisy[map_db], tone_hits]))
+    frame = pd.DataFrame([{"model": name, **_row(carrier, clean, hits, map_db)} for carrier, hits in measured])
     spectrum = frame.loc[frame.kind == "band", ["model", "low", "high", "drop"]].assign(density=in_rings.mean(1))
-    return Study(name, telling, frame, spectrum, power.mean(0), _claims(name, agreed, telling))
+    return Study(name, map_db, frame, spectrum, power.mean(0), _claims(name, agreed, map_db))
 
 
-def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]], telling: float) -> list[Claim]:
+def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]], map_db: float) -> list[Claim]:
     what = f"Spearman's correlation of the noise's accuracy drop and the power of pgd at {ADVERSARY_DB:g} dB"
     found = [
         decide("carriers", f"{name}, {noise}", "realised", at, f"{what}; interval over images")
@@ -214,7 +215,7 @@ def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]], telling: fl
     controls = [
         decide("carriers-control", f"{name}, {noise}", "realised", at, f"{what}, whose places are in random order")
         for noise, (_, at) in agreed.items()
-        if noise.endswith(f" {telling:g} dB")
+        if noise.endswith(f" {map_db:g} dB")
     ]
     return [*found, *controls]
 

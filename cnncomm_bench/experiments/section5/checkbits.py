@@ -1,8 +1,10 @@
-"""Check bits (Section 5.4; Ge et al. 2019, "Defending from adversarial examples with a two-stream architecture").
+"""Tests two streams as check bits (Section 5.4).
 
+After Ge et al. 2019, "Defending from adversarial examples with a two-stream architecture".
 A network decides at full resolution, a second one sees the same image at half of it; where they disagree the check
-fails, as a parity bit does. How well that tells attacked images from clean ones, and how many errors pass undetected:
-under noise, under adversaries of the first network, and under one that knows of the check and attacks both.
+fails, as a parity bit does. Measured are how well that separates attacked images from clean ones, and how many
+errors pass undetected: under noise, under adversaries of the first network, and under one that knows of the check and
+attacks both.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from dataclasses import replace
 import pandas as pd
 from torch import nn
 
+from ..._utils.frames import rows
 from ...results.claims import UNKNOWN, Claim, bootstrapped, decide
 from ...results.statistics import format_gain
 from . import checkbits_figures
-from .finding import Finding
+from .experiment_result import ExperimentResult
 from .reception import measure
 from .setting import Setting
 from .trial import (
@@ -24,6 +27,7 @@ from .trial import (
     LOW,
     TWIN,
     UNAWARE,
+    GainRow,
     Trial,
     detection_table,
     gains_table,
@@ -36,7 +40,7 @@ TESTS, FULL_TESTS = 200, 1000
 """Images that are attacked, and as many others that set the level of the alarm."""
 
 
-def run(setting: Setting, tests: int | None = None) -> Finding:
+def run(setting: Setting, tests: int | None = None) -> ExperimentResult:
     """Train both streams, attack them, and judge whether the check finds the attacked images.
 
     Parameters
@@ -47,7 +51,7 @@ def run(setting: Setting, tests: int | None = None) -> Finding:
 
     Returns
     -------
-    Finding
+    ExperimentResult
         Tables `checkbits` (undetected errors), `detection`, `roc` and `gains`.
 
     Raises
@@ -59,7 +63,7 @@ def run(setting: Setting, tests: int | None = None) -> Finding:
     trial = measure(setting, train_streams(setting), tests or (FULL_TESTS if setting.full else TESTS))
     undetected, gains, curves = undetected_table(trial), gains_table(trial), roc_table(trial)
     claims = judge(trial, gains)
-    return Finding(
+    return ExperimentResult(
         name="checkbits",
         tables={"checkbits": undetected, "detection": detection_table(trial), "roc": curves, "gains": gains},
         claims=claims,
@@ -115,24 +119,24 @@ def judge(trial: Trial, gains: pd.DataFrame) -> list[Claim]:
 
 
 def _finds(trial: Trial, check: str, attack: str, name: str = "checkbits", statement: str = "") -> Claim:
-    telling = trial.telling(check, attack)
-    dbs = ", ".join(f"{db:g}" for db in trial.received[check, attack].snr_db[telling])
+    informative = trial.informative(check, attack)
+    dbs = ", ".join(f"{db:g}" for db in trial.received[check, attack].snr_db[informative])
     evidence = f"AUC less 0.5, mean over {dbs or 'no'} dB, {int(trial.right.sum())} images"
     reason = "" if dbs else "no SNR at which the first network is off floor and ceiling"
-    effect = bootstrapped(trial.areas(check, attack)[telling].mean(0) - 0.5) if dbs else UNKNOWN
+    effect = bootstrapped(trial.areas(check, attack)[informative].mean(0) - 0.5) if dbs else UNKNOWN
     about = f"{check}, {attack}"
     return decide(name, about, "realised", effect, evidence, reason=reason, statement=statement)
 
 
 def _resolution(trial: Trial) -> Claim:
     """Whether the low resolution matters, or any second network would do."""
-    telling = trial.telling(LOW, UNAWARE)
-    low, twin = (trial.areas(check, UNAWARE)[telling] for check in (LOW, TWIN))
-    effect = bootstrapped((low - twin).mean(0)) if telling.any() else UNKNOWN
+    informative = trial.informative(LOW, UNAWARE)
+    low, twin = (trial.areas(check, UNAWARE)[informative] for check in (LOW, TWIN))
+    effect = bootstrapped((low - twin).mean(0)) if informative.any() else UNKNOWN
     return decide(
         "checkbits-resolution", f"{LOW} against {TWIN}, {UNAWARE}", "realised", effect,
         "difference of the AUCs on the same images",
-        reason="" if telling.any() else "no SNR at which the first network is off floor and ceiling",
+        reason="" if informative.any() else "no SNR at which the first network is off floor and ceiling",
         statement="The resolution makes the check: a second network of full resolution finds fewer attacked images.",
     )  # fmt: skip
 
@@ -147,7 +151,7 @@ def _text(trial: Trial, claims: list[Claim], gains: pd.DataFrame) -> str:
     )
     bought = "; ".join(
         f"{row.check}, {row.attack} {format_gain(row.gain_db, row.low, row.high) or 'unknown'}"
-        for row in gains.itertuples()
+        for row in rows(gains, GainRow)
         if row.check != ITSELF
     )
     return "\n\n".join([

@@ -1,4 +1,4 @@
-"""Pictures of the check: ROC curves, and the errors that pass undetected against the SNR."""
+"""Draws the check: ROC curves, and the errors that pass undetected against the SNR."""
 
 from __future__ import annotations
 

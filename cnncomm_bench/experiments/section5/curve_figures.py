@@ -1,12 +1,14 @@
-"""Figures of Section 5: what adversarial examples teach, the map of carriers, and what more data buy."""
+"""Draws what adversarial examples teach, the map of carriers, and the gain of more data (Sections 5.1 and 5.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+
+from ..._utils.frames import rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +17,25 @@ if TYPE_CHECKING:
 
     from .carriers import Study
 
-# Of Okabe and Ito's palette, told apart without colour vision.
+# Of Okabe and Ito's palette, distinct without colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 _LOWEST_DENSITY = 0.05
+
+
+class _Bar(NamedTuple):
+    trained_on: str
+    snr_db: float
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    null_low: float
+    null_high: float
+
+
+class _Tone(NamedTuple):
+    u: float
+    v: float
+    drop: float
 
 
 def figure(width: float, height: float) -> Figure:
@@ -50,13 +68,13 @@ def features(table: pd.DataFrame, classes: int) -> Figure:
     """
     drawn = figure(7.2, 0.55 * len(table) + 1.2)
     axes = drawn.subplots()
-    for place, row in enumerate(table.itertuples()):
+    for place, row in enumerate(rows(table, _Bar)):
         colour = ORANGE if place % 3 == 0 else BLUE
         axes.barh(place, row.accuracy, color=colour, height=0.55)
         axes.plot([row.accuracy_low, row.accuracy_high], [place, place], color="black", lw=1.6)
         axes.plot([row.null_low, row.null_high], [place + 0.38] * 2, color=GREY, lw=3, solid_capstyle="butt")
     axes.axvline(1 / classes, color="black", lw=1, ls="--")
-    axes.set_yticks(range(len(table)), [f"{row.trained_on}, {row.snr_db:g} dB" for row in table.itertuples()])
+    axes.set_yticks(range(len(table)), [f"{row.trained_on}, {row.snr_db:g} dB" for row in rows(table, _Bar)])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     dress(axes, "accuracy on real test images\ndashed: chance; grey: 95 % of random renamings of the classes", "")
@@ -97,19 +115,19 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     """
     drawn = figure(10.5, 3.9)
     left, right = drawn.subplots(1, 2)
-    for (kind, rows), colour, rate in zip(table.groupby("training", sort=False), (BLUE, ORANGE), rates.itertuples()):
+    for (kind, part), colour, rate in zip(table.groupby("training", sort=False), (BLUE, ORANGE), rates.itertuples()):
         for column, style, what in (("accuracy", "-", "clean"), ("robust_accuracy", "--", "under attack")):
-            mean = rows.groupby("images")[[column, f"{column}_low", f"{column}_high"]].mean()
+            mean = part.groupby("images")[[column, f"{column}_low", f"{column}_high"]].mean()
             left.plot(mean.index, mean[column], style, marker="o", ms=4, color=colour, label=f"{kind}, {what}")
             left.fill_between(mean.index, mean.iloc[:, 1], mean.iloc[:, 2], color=colour, alpha=0.15, lw=0)
-        ends = np.isfinite(rows.threshold_db)
-        at = rows[ends]
+        ends = np.isfinite(part.threshold_db)
+        at = part[ends]
         spread = [(at.threshold_db - at.low).clip(0, 50), (at.high - at.threshold_db).clip(0, 50)]
         right.errorbar(at.images, at.threshold_db, spread, fmt="o", ms=4, color=colour, capsize=2)
         doublings = np.log2(at.images.to_numpy(dtype=float))
         line = at.threshold_db.mean() - rate.db_per_doubling * (doublings - doublings.mean())
-        told = f"{kind}: {rate.db_per_doubling:.2f} dB a doubling ({rate.low:.2f} to {rate.high:.2f})"
-        right.plot(at.images, line, color=colour, lw=1.2, label=told)
+        label = f"{kind}: {rate.db_per_doubling:.2f} dB a doubling ({rate.low:.2f} to {rate.high:.2f})"
+        right.plot(at.images, line, color=colour, lw=1.2, label=label)
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         sizes = sorted(set(table.images))
@@ -118,14 +136,14 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     dress(left, "training images", "accuracy")
     dress(right, "training images", "threshold SNR under attack (dB)")
     left.set_ylim(0, 1)
-    for axes, columns in ((left, 2), (right, 1)):  # above, where no curve can lie under it
+    for axes, columns in ((left, 2), (right, 1)):  # above, clear of the curves
         axes.legend(frameon=False, fontsize=8, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1))
     return drawn
 
 
 def _tones(axes: Axes, study: Study) -> None:
     tones = study.map[study.map.kind == "tone"]
-    both = [(sign * row.u, sign * row.v, row.drop) for row in tones.itertuples(name="Tone") for sign in (1, -1)]
+    both = [(sign * row.u, sign * row.v, row.drop) for row in rows(tones, _Tone) for sign in (1, -1)]
     u, v, drop = np.array(both).T
     shown = axes.scatter(u, v, c=drop, cmap="viridis", s=110, marker="s", vmin=0)
     axes.figure.colorbar(shown, ax=axes, label="accuracy drop")

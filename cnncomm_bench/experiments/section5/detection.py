@@ -1,4 +1,4 @@
-"""How well a score tells attacked images from clean ones, and which errors a check lets through."""
+"""Measures how well a score separates attacked images from clean ones, and which errors pass a check."""
 
 from __future__ import annotations
 

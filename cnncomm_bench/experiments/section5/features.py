@@ -1,8 +1,9 @@
-"""Adversarial examples are features (Section 5.1; Ilyas et al. 2019, "Adversarial examples are not bugs").
+"""Tests whether adversarial examples are features (Section 5.1).
 
-Their data set D_rand: training images moved towards a class drawn uniformly from all classes, and labelled with that
-class. To the eye the labels are random; a classifier trained on these images alone knows real images as far as the
-adversarial noise carries the class. And the carrier picture, see `carriers`.
+The data set of Ilyas et al. 2019, "Adversarial examples are not bugs, they are features", is D_rand: training images
+moved towards a class drawn uniformly from all classes, and labelled with that class. To the eye the labels are random;
+a classifier trained on these images alone knows real images as far as the adversarial noise carries the class. The
+carriers have a module of their own, `carriers`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ...results.statistics import quantiles, wilson
 from ..training import at_snr
 from . import carriers, samples
 from . import curve_figures as figures
-from .finding import Finding
+from .experiment_result import ExperimentResult
 from .setting import Setting
 
 ATTACK = "pgd:steps=10"
@@ -32,7 +33,7 @@ WHITE = "white noise, same labels"
 SHUFFLED = "adversarial, labels shuffled"
 
 
-def run(setting: Setting) -> Finding:
+def run(setting: Setting) -> ExperimentResult:
     """Train on adversarial examples alone, test on real images; then draw the map of carriers.
 
     Parameters
@@ -42,7 +43,7 @@ def run(setting: Setting) -> Finding:
 
     Returns
     -------
-    Finding
+    ExperimentResult
         Tables `features`, `carriers` and `spectrum`.
 
     Raises
@@ -71,7 +72,7 @@ def run(setting: Setting) -> Finding:
                        seed=setting.seed)
         for name, model in (("standard", source), ("robust", robust))
     ]  # fmt: skip
-    return Finding(
+    return ExperimentResult(
         "features",
         tables={
             "features": table,
@@ -120,7 +121,7 @@ def towards(model: Logits, targets: Tensor) -> Logits:
     ----------
     model : callable
     targets : Tensor, shape-(N,), int64
-        Of the images that it will be asked about.
+        Of the images that it will classify.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def towards(model: Logits, targets: Tensor) -> Logits:
 def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) -> Interval:
     """Accuracy beyond chance, against the law it has where the classifier's names of the classes mean nothing.
 
-    A classifier taught random labels still tells images apart, and may give some classes their right name by luck. So
+    A classifier trained on random labels still separates images, and may give some classes their right name by luck. So
     accuracies of random one-to-one renamings of its answers are the null: a permutation test, turned into an interval.
 
     Parameters
@@ -152,7 +153,7 @@ def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) 
     Returns
     -------
     (float, float, float)
-        Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings lie as far off.
+        Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings are as far off.
     """
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     confusion.index_put_((labels, answers), torch.tensor(1), accumulate=True)
@@ -208,5 +209,5 @@ def _text(table: pd.DataFrame, classes: int, studies: list[carriers.Study]) -> s
         f"{row.null_low:.3f} to {row.null_high:.3f})."
         for row in table.itertuples()
     ]
-    lines += [study.told for study in studies]
+    lines += [study.summary for study in studies]
     return "\n".join(lines)

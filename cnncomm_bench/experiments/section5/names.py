@@ -1,3 +1,3 @@
-"""Names of the experiments of Section 5, in the paper's order."""
+"""The names of the experiments of Section 5, in the paper's order."""
 
 EXPERIMENTS = ("features", "samples", "tradeoff", "checkbits")

@@ -1,4 +1,4 @@
-"""From what was typed to a `Setting`: images and networks opened and checked before anything is trained."""
+"""Opens and checks images and networks, as a `Setting`, before anything is trained."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_setting(
     size : int, optional
         Resize and crop the images.
     factory : str, optional
-        ``FILE.py:function`` or another name that ``--arch`` takes; the bundled network by default.
+        ``FILE.py:function`` or another architecture that a run takes; the bundled network by default.
     full : bool
         The size for a GPU.
     seed : int
@@ -64,12 +64,14 @@ def open_setting(
     Raises
     ------
     BenchError
-        What is wrong, and what to type instead.
+        Images, labels or the factory do not fit each other.
     """
     where = pick_device(device)
     if (data is None) != (test is None):
-        given, missing = ("--data", "--test") if test is None else ("--test", "--data")
-        raise UsageError(f"{given} without {missing}: section5 needs training and test images, pass both or neither")
+        missing = "test" if test is None else "training"
+        raise UsageError(
+            f"no {missing} images: expected training and test images; pass both or neither", "data", "test"
+        )
     learned = open_images(data or TRAINING, size=size)
     asked = open_images(test or TEST, size=size, channels=learned.images.shape[1])
     classes = _classes(learned, asked)
@@ -101,14 +103,18 @@ def open_setting(
         learning_rate=learning_rate,
         source=bundled.load("standard") if default else None,
     )
-    setting.fresh()  # a factory that does not fit is told before anything is trained
+    setting.fresh()  # a factory that does not fit is refused before anything is trained
     return setting, identity, folder
 
 
 def _classes(learned: Images, asked: Images) -> int:
     if learned.labels is None or asked.labels is None:
         unlabelled = learned if learned.labels is None else asked
-        raise DataError(f"{unlabelled.name} has no labels: section5 trains, so it needs one folder of images a class")
+        raise DataError(
+            f"{unlabelled.name} has no labels: section5 trains networks; pass one folder of images a class",
+            "data",
+            "test",
+        )
     if learned.class_names and asked.class_names and learned.class_names != asked.class_names:
         raise DataError(
             f"{learned.name} has the classes {', '.join(learned.class_names[:5])}, ..., {asked.name} has "
@@ -117,7 +123,8 @@ def _classes(learned: Images, asked: Images) -> int:
     if learned.images.shape[1:] != asked.images.shape[1:]:
         raise DataError(
             f"{learned.name} has images of shape {learned.images.shape[1:]}, {asked.name} of {asked.images.shape[1:]}: "
-            "pass --size N"
+            "pass one size for both",
+            "size",
         )
     classes = int(learned.labels.max()) + 1
     if classes < 2 or int(asked.labels.max()) >= classes:
@@ -130,5 +137,5 @@ def _classes(learned: Images, asked: Images) -> int:
 
 def _tensors(images: Images) -> tuple[Tensor, Tensor]:
     pixels = torch.from_numpy(np.concatenate(list(chunks(images.images))))
-    lit = (pixels.flatten(1) > 0).any(1)  # a black image has no SNR
-    return pixels[lit], torch.tensor(images.labels)[lit]
+    nonzero = (pixels.flatten(1) > 0).any(1)  # a black image has no SNR
+    return pixels[nonzero], torch.tensor(images.labels)[nonzero]

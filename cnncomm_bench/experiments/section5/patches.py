@@ -1,4 +1,4 @@
-"""Local against global features: images whose patches are shuffled, and images without their fine detail.
+"""Separates local from global features: images with shuffled patches, and images without fine detail.
 
 Shuffling keeps what is inside a patch and destroys the arrangement of the patches: a model that stays right uses local
 features (Zhang and Zhu 2019, "Interpreting adversarially trained convolutional neural networks"). A low-pass filter

@@ -1,4 +1,4 @@
-"""What a doubling of the training data buys: the ladder of sizes, the exchange rate in dB, its control."""
+"""Fits how many dB of threshold a doubling of the training data buys, with its interval and control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test images on their way through the link of two streams: clean, under noise, and under adversaries."""
+"""Sends test images through two streams: clean, under noise, and under adversaries."""
 
 from __future__ import annotations
 

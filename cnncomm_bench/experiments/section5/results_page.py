@@ -1,4 +1,4 @@
-"""The page of Section 5: `section5.html`, one file that needs no network, and `section5.md`."""
+"""Writes the page of Section 5: `section5.html`, one file that needs no network, and `section5.md`."""
 
 from __future__ import annotations
 

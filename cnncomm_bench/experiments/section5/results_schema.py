@@ -1,4 +1,4 @@
-"""What `section5.json` holds."""
+"""Schema of `section5.json`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...results.claims import Claim
 
 
 class Part(BaseModel):
-    """What an experiment found.
+    """The stored result of an experiment.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Robust learning needs more data (Section 5.2; Schmidt et al. 2018).
+"""Tests whether robust learning needs more data (Section 5.2; Schmidt et al. 2018).
 
 Standard and robust training on a geometric ladder of training sets, all with the same number of steps, so that only
 the data differ. In the paper's analogy data are transmit power: the exchange rate is how many dB of threshold a
@@ -21,7 +21,7 @@ from ...results.claims import Claim, bootstrapped, decide
 from ...results.statistics import Counts, Curve, common_level, estimate, format_db, threshold, wilson
 from ..training import BATCH_SIZE, at_snr
 from . import curve_figures as figures
-from .finding import Finding
+from .experiment_result import ExperimentResult
 from .rates import exchange_rate, ladder, needed, permuted_rate
 from .setting import Setting
 
@@ -37,7 +37,7 @@ GRID_DB = tuple(float(snr_db) for snr_db in range(0, 55, 5))
 RESAMPLES = 1000
 
 
-def run(setting: Setting) -> Finding:
+def run(setting: Setting) -> ExperimentResult:
     """Train on ever more images, with and without an adversary, and see what each doubling buys.
 
     Parameters
@@ -46,7 +46,7 @@ def run(setting: Setting) -> Finding:
 
     Returns
     -------
-    Finding
+    ExperimentResult
         Tables `samples` (a row for each training) and `exchange` (dB a doubling).
 
     Raises
@@ -76,7 +76,7 @@ def run(setting: Setting) -> Finding:
         claims += judged
     claims.insert(0, _gap(counts, trainings, sizes))
     rates = pd.DataFrame(exchange)
-    return Finding(
+    return ExperimentResult(
         "samples",
         tables={"samples": _shown(table), "exchange": rates},
         claims=claims,
@@ -129,7 +129,7 @@ def _judge(
     where = f"threshold of {ATTACK} against the logarithm of {trainings[0][1]} to {trainings[-1][1]} training images"
     claims = [
         decide("samples", f"{kind} training", "realised", rate, f"dB a doubling, {where}",
-               reason=f"{off} of {len(raw[0])} thresholds lie off the grid" if off else ""),
+               reason=f"{off} of {len(raw[0])} thresholds are off the grid" if off else ""),
         decide("samples-control", f"{kind} training", "realised", control, f"dB a doubling, {where}"),
     ]  # fmt: skip
     names = ("db_per_doubling", "low", "high", "permuted", "permuted_low", "permuted_high")
@@ -137,7 +137,7 @@ def _judge(
 
 
 def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]) -> Claim:
-    """How many doublings robust learning lies behind: Schmidt's sample complexity gap."""
+    """How many doublings more data robust learning needs: Schmidt's sample complexity gap."""
     accuracies = counts.accuracies(np.ones(len(counts.images), dtype=np.bool_))
     mean = {}
     for kind in KINDS:
@@ -170,7 +170,7 @@ def _row(counts: Counts, curve: Curve, kind: str, size: int, repeat: int) -> dic
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Thresholds as files carry them: what lies off the grid as "> 50 dB"."""
+    """Thresholds for the file: one off the grid is "> 50 dB"."""
     ends = (GRID_DB[0], GRID_DB[-1])
     text = {
         name: [float(at) if np.isfinite(at) else format_db(at, ends) for at in table[name]]
@@ -205,4 +205,4 @@ def _text(table: pd.DataFrame, rates: pd.DataFrame, gap: Claim) -> str:
             f"{rate.permuted_high:.2f})."
         )
     bound = "" if gap.high is not None else "at least "
-    return "\n".join([*lines, f"Robust learning lies {bound}{gap.effect:.1f} doublings behind: {gap.evidence}."])
+    return "\n".join([*lines, f"Robust learning needs {bound}{gap.effect:.1f} doublings more data: {gap.evidence}."])

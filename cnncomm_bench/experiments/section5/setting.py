@@ -1,4 +1,4 @@
-"""What all experiments of Section 5 share: the images, the network, the device, and trainings that are kept."""
+"""Images, network, device and stored trainings that all experiments of Section 5 share."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Setting:
         epochs: int | None = None,
         seed: int = 0,
     ) -> nn.Module:
-        """A network trained on these images; one that is finished is loaded, one that was cut off goes on.
+        """A network trained on these images; one that is finished is loaded, one that was cut off is resumed.
 
         Parameters
         ----------
@@ -173,5 +173,6 @@ class Setting:
             if len(images) < needed:
                 raise DataError(
                     f"section5 {experiment} needs at least {needed} {part} images, the data have {len(images)}: "
-                    f"pass a larger {'--data' if part == 'training' else '--test'}"
+                    f"pass more",
+                    "data" if part == "training" else "test",
                 )

@@ -1,4 +1,4 @@
-"""Where in the spectrum an adversary spends its power, and whether that is where noise does the most damage."""
+"""Compares the spectrum of an adversary's perturbations with the damage of noise at each frequency."""
 
 from __future__ import annotations
 

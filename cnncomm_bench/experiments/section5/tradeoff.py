@@ -1,8 +1,8 @@
-"""Robustness may be at odds with accuracy (Section 5.3; Tsipras et al. 2018).
+"""Tests whether robustness costs accuracy (Section 5.3; Tsipras et al. 2018).
 
 A ladder of trainings: without noise, then on fast-gradient adversaries of ever lower SNR. Each network's clean accuracy
-is set against its threshold in dB, under pgd and under each noise; and what each listens to: its map of carriers, and
-its accuracy on images whose patches are shuffled (local features) or that are low-passed (global features).
+is set against its threshold in dB, under pgd and under each noise; so are the features it uses: its map of
+carriers, and its accuracy on images with shuffled patches (local features) or without fine detail (global features).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..training import at_snr
 from . import patches, tradeoff_figures
 from .association import Ladder, association
 from .carriers import carrier_map, right
-from .finding import Finding
+from .experiment_result import ExperimentResult
 from .setting import Setting
 
 STANDARD = "no noise"
@@ -62,7 +62,7 @@ FULL = Size(ladder_db=(40.0, 35.0, 30.0, 25.0, 20.0, 15.0), networks=3, tests=20
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network and where it stands on the ladder."""
+    """A trained network and its rung of the ladder."""
 
     name: str
     training: str
@@ -70,7 +70,7 @@ class Network:
     control: bool = False
 
 
-def run(setting: Setting, size: Size | None = None) -> Finding:
+def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     """Train the ladder, measure each network, and judge whether robustness costs accuracy.
 
     Parameters
@@ -81,7 +81,7 @@ def run(setting: Setting, size: Size | None = None) -> Finding:
 
     Returns
     -------
-    Finding
+    ExperimentResult
         Tables `tradeoff` (a row for each network and attack), `association`, `views` and `carriers`.
 
     Raises
@@ -100,7 +100,7 @@ def run(setting: Setting, size: Size | None = None) -> Finding:
     views = _stack(firsts, lambda model: patches.accuracies(model, *setting.tests(), seed=setting.seed))
     some = setting.tests(size.tests)
     carriers = _stack(firsts, lambda model: carrier_map(model, *some, CARRIER_DB, setting.device, seed=setting.seed))
-    return Finding(
+    return ExperimentResult(
         name="tradeoff",
         tables={"tradeoff": table, "association": associated, "views": views, "carriers": carriers},
         claims=claims,

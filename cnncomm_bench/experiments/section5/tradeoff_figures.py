@@ -1,4 +1,4 @@
-"""Pictures of the ladder: accuracy against threshold, what local and global features carry, the maps of carriers."""
+"""Draws the ladder: accuracy against threshold, what local and global features carry, the maps of carriers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def carriers(table: pd.DataFrame) -> Figure:
 
 
 def _colours(trainings: list[str]) -> dict[str, tuple[float, ...]]:
-    """Along the ladder, from dark to light: told apart by their lightness alone."""
+    """Along the ladder, from dark to light: distinct in lightness alone."""
     from matplotlib import colormaps
 
     steps = np.linspace(0, 0.85, len(trainings))

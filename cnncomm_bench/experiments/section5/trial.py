@@ -1,9 +1,10 @@
-"""What was measured of a check on the link, and the tables that follow from it."""
+"""Measurements of a check on two streams, and the tables that follow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,18 @@ from .detection import Bools, Received, auc, roc, threshold
 UNAWARE, ADAPTIVE = "pgd:steps=10", "adaptive pgd"
 LOW, TWIN, ITSELF = "low resolution", "same resolution", "itself"
 _RESAMPLES = 1000
+
+
+class GainRow(NamedTuple):
+    """Row of `gains_table`."""
+
+    check: str
+    attack: str
+    threshold_without_db: float
+    threshold_with_db: float
+    gain_db: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Trial:
         clean, drawn = self.clean[check][self.right], self.weights[:, self.right]
         return np.stack([auc(score[self.right], clean, drawn) for score in self.received[check, attack].score])
 
-    def telling(self, check: str, attack: str) -> Bools:
+    def informative(self, check: str, attack: str) -> Bools:
         """SNRs at which the attack has taken 10 to 90 % of what the link knows beyond chance, shape-(K,)."""
         clean = float(self.right.mean())
         lost = (clean - self.received[check, attack].right.mean(1)) / max(clean - 1 / self.classes, 1e-9)
@@ -105,8 +118,7 @@ def gains_table(trial: Trial) -> pd.DataFrame:
         without = threshold(received.delivered(np.inf), trial.right, snr_db, level, chance, weights)
         with_check = threshold(received.delivered(alarm), checked, snr_db, level, chance, weights)
         rows.append((check, attack, without.at[0], with_check.at[0], *estimate(difference(without, with_check))))
-    names = ["threshold_without_db", "threshold_with_db", "gain_db", "low", "high"]
-    return pd.DataFrame(rows, columns=["check", "attack", *names])
+    return pd.DataFrame(rows, columns=list(GainRow._fields))
 
 
 def roc_table(trial: Trial) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Two streams of one image: a network at full resolution, and one that checks it at half of that.
+"""Combines two classifiers of one image: one at full resolution, and one that checks it at half of that.
 
 Ge et al. 2019, "Defending from adversarial examples with a two-stream architecture": what misleads the one network
 rarely misleads the other in the same way, so their disagreement is the failed check.

@@ -1,4 +1,4 @@
-"""The "special CNN" of Ge et al., Section 3: labels deconvolved to images, sent over the channel, and relabelled.
+"""The "special" CNN of Ge et al., Section 3: labels deconvolved to images, sent over the channel, and relabelled.
 
 Transmitter and receiver are trained together through the channel (as O'Shea and Hoydis 2017 do with dense layers):
 256 labels, 8 bits, become images of 4 x 4 samples, so that the rate is 1/2 like the convolutional code's.
@@ -89,7 +89,7 @@ class SpecialCnn:
             labels = torch.from_numpy(generator.integers(0, LABELS, batch))
             loss = F.cross_entropy(self._logits(labels, generator.uniform(*TRAINED_AT_DB), generator), labels)
             if not loss.isfinite():
-                raise BenchError(f"training in {noise.spec}: the loss is {loss.item()}; try another --seed")
+                raise BenchError(f"training in {noise.spec}: the loss is {loss.item()}; pass another seed", "seed")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

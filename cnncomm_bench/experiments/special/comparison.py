@@ -1,4 +1,4 @@
-"""The paper's "special CNN" beside the link: its error curve, and that of coded BPSK of the same rate."""
+"""Compares the paper's "special" CNN with the link: its error curve, and that of coded BPSK of the same rate."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compare(
     steps : int
         Of the training.
     max_bits : int
-        Where a point gives up, for every system.
+        Where a point ends without enough errors, for every system.
     seed : int
     quiet : bool
         Show no progress.
@@ -63,9 +63,11 @@ def compare(
     UsageError
     """
     if steps < 1:
-        raise UsageError(f"{steps} steps of training: expected at least 1")
+        raise UsageError(f"{steps} steps of training: expected at least 1", "steps")
     if ruler == "realised":
-        raise UsageError("16 samples are no frame to realise an SNR in: --ruler dispersion, or geometric")
+        raise UsageError(
+            "the realised ruler needs frames longer than 16 samples: pass dispersion or geometric", "ruler"
+        )
     settings = Settings.of(alphas=tuple(alphas), snr_db=snr_db, rulers=(ruler,), max_bits=max_bits, seed=seed)
     rule, folder = Rule(1000, max_bits), make_folder(Path(out))
     rows: list[dict[str, Any]] = []
@@ -86,7 +88,7 @@ def as_text(table: pd.DataFrame) -> str:
     """Bit error rates by system and SNR."""
     wide = table.pivot(index=["alpha", "system"], columns="snr_db", values="ber")
     written = wide.map(lambda rate: "" if np.isnan(rate) else f"{rate:.1e}")
-    return str(tabulate(written.reset_index(), headers="keys", showindex=False, disable_numparse=True))
+    return str(tabulate(written.reset_index().to_dict("list"), headers="keys", disable_numparse=True))
 
 
 def _figure(table: pd.DataFrame) -> Figure:

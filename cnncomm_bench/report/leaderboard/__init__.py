@@ -3,6 +3,6 @@
 from . import entry
 from .entry import CellRecord, Entry
 from .folder import add, check, render
-from .from_run import parameters
+from .from_run import settings
 
-__all__ = ["CellRecord", "Entry", "add", "check", "entry", "parameters", "render"]
+__all__ = ["CellRecord", "Entry", "add", "check", "entry", "render", "settings"]

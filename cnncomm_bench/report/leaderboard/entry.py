@@ -1,7 +1,7 @@
 """A leaderboard's entry: what one model scored, with all that is needed to check it, as one JSON file.
 
 An entry is data from strangers: reading one executes nothing, takes no string for a number and says where a
-corrupt one is at fault. Its schema stands on its own, so that files of an old version load whatever becomes of
+corrupt one is at fault. Its schema is independent, so that files of an old version load whatever becomes of
 a run's folder.
 """
 
@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
+from ..._utils.frames import rows
 from ...results import leaderboard_score
-from ...results.statistics import CLEAN
+from ...results.statistics import CLEAN, ScoreRow
 
 _MOST_BYTES = 8 << 20  # an honest entry has some 60 kB
 
@@ -115,7 +116,7 @@ class ScoreRecord(_Part):
 
 
 class ThresholdRecord(_Part):
-    """SNR at which accuracy crosses `level`, dB; null with `side` where it lies off the grid, or nowhere."""
+    """SNR at which accuracy crosses `level`, dB; null with `side` where it is off the grid, or nowhere."""
 
     attack: Text
     ruler: Text
@@ -127,7 +128,7 @@ class ThresholdRecord(_Part):
 
 
 class CellRecord(_Part):
-    """How many of some images were right at each SNR: the unit that is run again to verify an entry."""
+    """How many of some images were right at each SNR: the unit that is rerun to verify an entry."""
 
     attack: Text
     ruler: Text
@@ -258,32 +259,32 @@ def _coverage_faults(entry: Entry) -> list[str]:
 
 def _curve_faults(entry: Entry) -> list[str]:
     found = []
-    told = {(curve.attack, curve.ruler): curve.accuracy for curve in entry.curves}
-    told[CLEAN, "realised"] = [entry.clean.accuracy]
-    for (attack, ruler), accuracies in told.items():
+    claimed = {(curve.attack, curve.ruler): curve.accuracy for curve in entry.curves}
+    claimed[CLEAN, "realised"] = [entry.clean.accuracy]
+    for (attack, ruler), accuracies in claimed.items():
         cells = [cell for cell in entry.cells if (cell.attack, cell.ruler) == (attack, ruler)]
         total = sum(cell.images for cell in cells)
         counts = [sum(correct) for correct in zip(*(cell.correct for cell in cells), strict=False)]
         if len(counts) != len(accuracies) or any(
-            abs(count / total - told) > 1e-4 for count, told in zip(counts, accuracies, strict=True)
+            abs(count / total - accuracy) > 1e-4 for count, accuracy in zip(counts, accuracies, strict=True)
         ):
             found.append(f"the accuracies under {shown(attack)} do not follow from its cells")
     return found
 
 
 def _score_faults(entry: Entry) -> list[str]:
-    rows = [
+    points = [
         {"model": "", "attack": curve.attack, "ruler": curve.ruler, "accuracy": accuracy}
         for curve in entry.curves
         for accuracy in curve.accuracy
     ]
     attacks = entry.suite.attacks
     scores = leaderboard_score(
-        pd.DataFrame(rows, columns=["model", "attack", "ruler", "accuracy"]),
+        pd.DataFrame(points, columns=["model", "attack", "ruler", "accuracy"]),
         family={attack.spec: attack.family for attack in attacks},
         kind={attack.spec: attack.kind for attack in attacks},
     )
-    follows = {(row.kind, row.ruler): row.score for row in scores.itertuples()}
+    follows = {(row.kind, row.ruler): row.score for row in rows(scores, ScoreRow)}
     found = []
     for score in entry.scores:
         expected = follows.get((score.kind, score.ruler))

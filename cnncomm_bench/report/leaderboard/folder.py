@@ -1,7 +1,7 @@
 """Leaderboards: a folder of entries, and the tables rendered from them.
 
 `<folder>/<dataset>/<model>.json` holds one entry each; `README.md` and `index.html` are rendered from all of them and
-from nothing else, so that anyone can tell whether a table matches its entries.
+from nothing else, so that anyone can check whether a table matches its entries.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def add(run: str | Path, folder: Path) -> list[Path]:
     Raises
     ------
     BenchError
-        The run cannot be opened or cannot stand in a leaderboard; or the folder cannot be written.
+        The run cannot be opened or cannot be in a leaderboard; or the folder cannot be written.
     """
     written = []
     for entry in entries_of(Run.open(run)):
@@ -80,7 +80,7 @@ def render(folder: Path) -> list[Path]:
 
 
 def check(folder: Path) -> list[str]:
-    """Tell what does not match: tables and their entries, entries and their own cells.
+    """Report what does not match: tables and their entries, entries and their own cells.
 
     Parameters
     ----------
@@ -106,10 +106,10 @@ def check(folder: Path) -> list[str]:
     for name, text in _pages(found, folder).items():
         path = folder / name
         try:
-            stands = path.read_text(encoding="utf-8")
+            present = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            stands = ""
-        if stands != text:
+            present = ""
+        if present != text:
             faults.append(f"{shown(path)} does not match its entries: cnncomm-bench leaderboard render")
     return faults
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import ntpath
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..._utils.errors import DataError
+from ..._utils.frames import groups, rows
+from ...attacks import parameters
 from ...results import ModelInfo, Run, leaderboard_score, suites
-from ...results.statistics import CLEAN, Floats, quantiles
+from ...results.statistics import CLEAN, CurveRow, Floats, ScoreRow, ThresholdRow, quantiles
 from .entry import (
     AttackRecord,
     CellRecord,
@@ -32,7 +32,7 @@ from .entry import (
 
 IMAGES_A_CELL = 256
 """Small, so that a share of the cells is a share of every curve; a multiple of the usual batches, so that they are
-the same batches when a cell is run again."""
+the same batches when a cell is rerun."""
 
 _FEWEST_IMAGES = 30
 _OUTSIDE = re.compile(r"/|\\|~|\.\.[/\\]|[A-Za-z]:[/\\]")
@@ -52,12 +52,12 @@ def entries_of(run: Run) -> list[Entry]:
     Raises
     ------
     DataError
-        The run cannot stand in a leaderboard: cells that failed, images without labels, too few of them, a model
+        The run cannot be in a leaderboard: cells that failed, images without labels, too few of them, a model
         without a file.
     """
     data = run.info.data
     if run.info.failures:
-        raise DataError(f"{len(run.info.failures)} cells of the run failed: run its command again until none does")
+        raise DataError(f"{len(run.info.failures)} cells of the run failed: rerun its command until none does")
     if not data.labelled:
         raise DataError(f"{data.name} has no labels: a leaderboard ranks by accuracy, and needs them")
     if not _over_the_grid(run):
@@ -94,31 +94,21 @@ def portable(command: str) -> str:
     return shlex.join(kept)
 
 
-def parameters(attack: suites.Entry) -> dict[str, bool | int | float | str]:
-    """All parameters of an attack that are set, by default too.
-
-    Parameters
-    ----------
-    attack : suites.Entry
-
-    Returns
-    -------
-    dict
+def settings(attack: suites.Entry) -> dict[str, bool | int | float | str]:
+    """Every parameter of an attack with its value, defaults too.
 
     Examples
     --------
-    >>> parameters(suites.Entry(spec="cauchy"))
+    >>> settings(suites.Entry(spec="cauchy"))
     {'alpha': 1.0, 'beta': 0.0, 'channels': 'independent'}
     """
-    found: Any = attack.attack
-    fields = dataclasses.fields(found) if dataclasses.is_dataclass(found) else ()
-    values = {field.name: getattr(found, field.name) for field in fields}
+    values = {field.name: getattr(attack.attack, field.name) for field in parameters(attack.attack)}
     plain = (bool, int, float, str)
     return {name: v if isinstance(v, plain) else str(v) for name, v in values.items() if v is not None}
 
 
 def _inside(value: str) -> str:
-    """Shorten a path that leads out of the working folder to its last part; it may stand behind NAME:."""
+    """Shorten a path that leads out of the working folder to its last part; it may follow NAME:."""
     if _OUTSIDE.match(value):
         return ntpath.basename(value.rstrip("/\\")) or "."
     name, colon, path = value.rpartition(":")
@@ -128,9 +118,9 @@ def _inside(value: str) -> str:
 def _entry(run: Run, model: ModelInfo) -> Entry:
     info = run.info
     if not model.sha256:
-        raise DataError(f"{model.name} has no file, so no SHA-256 tells it from others: no leaderboard can hold it")
+        raise DataError(f"{model.name} has no file, so no SHA-256 identifies it: a leaderboard cannot hold it")
     curves = run.curves[run.curves.model == model.name]
-    clean = curves[curves.attack == CLEAN].iloc[0]
+    clean = next(rows(curves[curves.attack == CLEAN], CurveRow))
     attacks = _over_the_grid(run)
     specs = {attack.spec for attack in attacks}
     predictions = run.predictions[run.predictions.model == model.name]
@@ -162,7 +152,7 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
                     kind=_kind(attack.adversary),
                     family=attack.family,
                     samples=attack.samples,
-                    parameters=parameters(attack),
+                    parameters=settings(attack),
                 )
                 for attack in attacks
             ],
@@ -178,10 +168,10 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
             accuracy=round(clean.accuracy, 6),
             low=round(clean.accuracy_low, 6),
             high=round(clean.accuracy_high, 6),
-            images=int(clean.images),
+            images=clean.images,
         ),
         scores=list(_scores(run, model.name)),
-        thresholds=[_threshold(row) for row in thresholds.itertuples()],
+        thresholds=[_threshold(row) for row in rows(thresholds, ThresholdRow)],
         curves=list(_curves(curves[curves.attack.isin(specs)])),
         cells=list(_cells(predictions[predictions.attack.isin(specs | {CLEAN})])),
     )
@@ -199,14 +189,14 @@ def _kind(adversary: bool) -> Kind:
 def _scores(run: Run, model: str) -> Iterator[ScoreRecord]:
     """Score by kind and ruler, in the run's images and in every bootstrap sample of them."""
     attacks = {entry.spec: entry for entry in _over_the_grid(run)}
-    means = run.scores.means
-    told = leaderboard_score(
-        means[means.model == model],
+    curves = run.scores.means
+    means = leaderboard_score(
+        curves[curves.model == model],
         family={spec: entry.family for spec, entry in attacks.items()},
         kind={spec: _kind(entry.adversary) for spec, entry in attacks.items()},
     )
     counts = run.scores.counts
-    for row in told.itertuples():
+    for row in rows(means, ScoreRow):
         families: dict[str, list[Floats]] = {}
         for curve in counts.curves:
             entry = attacks.get(curve.attack)
@@ -216,9 +206,9 @@ def _scores(run: Run, model: str) -> Iterator[ScoreRecord]:
         replicates = np.mean([np.mean(values, axis=0) for values in families.values()], axis=0).round(5)
         low, high = quantiles(replicates, replicates)
         yield ScoreRecord(
-            kind=row.kind,
+            kind=_kind(row.kind == "adversary"),
             ruler=row.ruler,
-            score=round(float(row.score), 6),
+            score=round(row.score, 6),
             low=low,
             high=high,
             replicates=replicates.tolist(),
@@ -226,7 +216,7 @@ def _scores(run: Run, model: str) -> Iterator[ScoreRecord]:
 
 
 def _curves(curves: pd.DataFrame) -> Iterator[CurveRecord]:
-    for (attack, ruler), curve in curves.groupby(["attack", "ruler"], sort=False, observed=True):
+    for (attack, ruler), curve in groups(curves, ["attack", "ruler"]):
         rising = curve.sort_values("snr_db").round(6)
         yield CurveRecord(
             attack=attack,
@@ -238,11 +228,11 @@ def _curves(curves: pd.DataFrame) -> Iterator[CurveRecord]:
         )
 
 
-def _threshold(row: Any) -> ThresholdRecord:
+def _threshold(row: ThresholdRow) -> ThresholdRecord:
     def number(value: float) -> float | None:
         return round(float(value), 3) if math.isfinite(value) else None
 
-    value = float(row.threshold_db)
+    value = row.threshold_db
     return ThresholdRecord(
         attack=row.attack,
         ruler=row.ruler,
@@ -257,8 +247,8 @@ def _threshold(row: Any) -> ThresholdRecord:
 def _cells(predictions: pd.DataFrame) -> Iterator[CellRecord]:
     """Counts of right answers in blocks of images, in rising order of the images."""
     right = predictions.assign(right=predictions["prediction"] == predictions["label"])
-    for (attack, ruler, seed), rows in right.groupby(["attack", "ruler", "seed"], sort=False, observed=True):
-        table = rows.pivot(index="image", columns="snr_db", values="right").sort_index(axis=0).sort_index(axis=1)
+    for (attack, ruler, seed), part in groups(right, ["attack", "ruler", "seed"]):
+        table = part.pivot(index="image", columns="snr_db", values="right").sort_index(axis=0).sort_index(axis=1)
         hits = table.to_numpy()
         for start in range(0, len(hits), IMAGES_A_CELL):
             block = hits[start : start + IMAGES_A_CELL]

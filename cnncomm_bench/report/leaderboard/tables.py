@@ -23,16 +23,16 @@ from .entry import CurveRecord, Entry, ThresholdRecord
 from .ranking import Board, Standing
 
 _KINDS = {"noise": "noises", "adversary": "adversaries"}
-_DRAWN = 8  # curves a chart can tell apart
+_DRAWN = 8  # curves that a chart can distinguish
 
 INTRODUCTION = (
     "The score is the mean accuracy over the SNR grid of the suite: the height, on average, of the accuracy curve. "
     "Attacks of one family, such as all the alpha-stable noises, are averaged first and count once; noises and "
     "adversaries are ranked apart. A constant classifier scores chance, and whatever is no better than chance on clean "
     "images comes last. Only runs of the same suite on the same images share a table.",
-    "Ties are shown as ties: a place such as 2\N{EN DASH}3 says that the entry cannot be told from a neighbour. The "
-    "per-image predictions are not at hand here, so each entry carries its score in bootstrap samples of the images; "
-    "all entries of a table drew the same samples, and two of them are told apart where the 95 % interval of the "
+    "Ties are shown as ties: a place such as 2\N{EN DASH}3 means that the entry does not differ from a neighbour. The "
+    "per-image predictions are not available here, so each entry carries its score in bootstrap samples of the images; "
+    "all entries of a table drew the same samples, and two of them differ where the 95 % interval of the "
     "difference of their scores, sample by sample (a paired bootstrap), excludes zero. Each pair is judged on its own.",
 )
 
@@ -119,14 +119,14 @@ def _ranking_name(board: Board, kind: str, ruler: str) -> str:
 def _about(board: Board) -> dict[str, Any]:
     entry = board.entries[0]
     suite, data = entry.suite, entry.data
-    # Titles don't tell boards apart, so entries of one board may differ in them.
+    # Titles don't distinguish boards, so entries of one board may differ in them.
     title = min(shown(other.suite.title) for other in board.entries)
     families: dict[str, dict[str, list[str]]] = {"noise": {}, "adversary": {}}
     for attack in suite.attacks:
         few = f" (on {attack.samples} images)" if attack.samples and attack.samples < data.images else ""
         families[attack.kind].setdefault(attack.family, []).append(shown(attack.spec) + few)
     grid = ", ".join(f"{db:g}" for db in suite.snr_db)
-    rounding = f"; disturbed images rounded to {entry.bits} bits" if entry.bits else ""
+    rounding = f"; perturbed images rounded to {entry.bits} bits" if entry.bits else ""
     return {
         "data": shown(data.name),
         "title": title or "suite without a title",
@@ -240,12 +240,14 @@ def _line(entry: Entry, kind: str, ruler: str, style: int) -> dict[str, Any]:
         family={attack.spec: attack.family for attack in suite.attacks},
         kind={attack.spec: attack.kind for attack in suite.attacks if attack.kind == kind},
     )
-    points = [(_x(row.model, grid), 100 * (1 - row.score)) for row in means.itertuples()]
+    points = [
+        (_x(float(db), grid), 100 * (1 - score)) for db, score in zip(means["model"], means["score"], strict=True)
+    ]
     return {"style": style, "name": shown(entry.model.name), "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points)}
 
 
 def _x(db: float, grid: Sequence[float]) -> float:
-    """Where an SNR lies on a chart that is 200 wide."""
+    """Place of an SNR on a chart that is 200 wide."""
     return 200 * (db - grid[0]) / ((grid[-1] - grid[0]) or 1)
 
 

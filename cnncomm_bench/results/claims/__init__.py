@@ -1,7 +1,7 @@
-"""The paper's claims as tests of a run: supported, contradicted or undecided."""
+"""The paper's claims, each supported, contradicted or undecided by a run."""
 
 from . import judging
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
 from .judging import judge, table, write
 
-__all__ = ["Claim", "Interval", "UNKNOWN", "Verdict", "bootstrapped", "decide", "judge", "judging", "table", "write"]
+__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "bootstrapped", "decide", "judge", "judging", "table", "write"]

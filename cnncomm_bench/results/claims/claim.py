@@ -58,7 +58,7 @@ STATEMENTS = {
 
 
 class Claim(BaseModel):
-    """A claim of the paper and what a run says about it.
+    """A claim of the paper, and its verdict on a run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""One judgement for each of the paper's claims: which numbers of a run it rests on, see `claims`."""
+"""A test for each of the paper's claims: the numbers of a run that it rests on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..._utils.errors import BenchError
+from ..._utils.frames import rows
 from ...attacks import StableNoise, parse
 from ..scores import Scores
 from ..statistics.counts import Counts, Curve, Mask
 from ..statistics.decibels import format_gain
 from ..statistics.gains import gain
 from ..statistics.intervals import Floats
+from ..statistics.rows import ThresholdRow
 from ..statistics.thresholds import difference, estimate
 from ..statistics.worst import WORST
 from .claim import STATEMENTS, UNKNOWN, Claim, Interval, bootstrapped, decide
@@ -72,7 +74,7 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
 def shape_claims(
     counts: Counts, model: str, shape: str, whole_impulses: Mapping[tuple[str, float], float]
 ) -> list[Claim]:
-    """Judge whether a shape does more damage than points, and tell how it does against salt and pepper."""
+    """Judge whether a shape does more damage than points, and report the effect against salt and pepper too."""
     name = f"shape-{shape}"
     shaped = _shaped(counts, model, shape)
     if shaped is None:
@@ -88,8 +90,8 @@ def shape_claims(
         return [decide(name, model, REALISED, UNKNOWN, "", reason=reason, statement=statement)]
     # Points share everything but the shape with it, so they decide; salt and pepper, the paper's, where there are none.
     effect, reason, _ = next(iter(against.values()))
-    told = "; ".join(text for _, _, text in against.values())
-    return [decide(name, model, REALISED, effect, f"{shaped.attack} {told}", reason=reason, statement=statement)]
+    evidence = "; ".join(text for _, _, text in against.values())
+    return [decide(name, model, REALISED, effect, f"{shaped.attack} {evidence}", reason=reason, statement=statement)]
 
 
 def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_values: int | None) -> list[Claim]:
@@ -99,19 +101,20 @@ def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_valu
     if mine.empty:
         return []
     strongest = _strongest(dict(zip(mine["attack"], mine["threshold_db"], strict=True)))
-    row = mine[mine["attack"] == strongest].iloc[0]
-    told = ", ".join(
-        f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}" for r in mine.itertuples()
+    row = next(row for row in rows(mine, ThresholdRow) if row.attack == strongest)
+    each = ", ".join(
+        f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}"
+        for r in rows(mine, ThresholdRow)
     )
     curve = scores.counts.curve(model, strongest, REALISED)
     images = np.zeros(0, dtype=bool) if curve is None else curve.images
-    evidence = f"jamming gain over gaussian on the same {int(images.sum())} images: {told}"
+    evidence = f"jamming gain over gaussian on the same {int(images.sum())} images: {each}"
     if pixel_values:
         evidence += (
             f"; 10 log10(D) = {10 * math.log10(pixel_values):.1f} dB for D = {pixel_values} pixel values "
             "(about sqrt(D) in distance: Fawzi et al. 2016, Ford et al. 2019)"
         )
-    effect = (float(row["jamming_gain_db"]), float(row["gain_low"]), float(row["gain_high"]))
+    effect = (row.jamming_gain_db, row.gain_low, row.gain_high)
     reason = _too_few(images)
     if not reason and math.isnan(effect[0]) and not math.isfinite(effect[1]) and not math.isfinite(effect[2]):
         reason = "no threshold on the grid for both, or gaussian was not run on these images"
@@ -135,9 +138,9 @@ def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str])
     if not judged:
         return []
     strongest = _strongest(judged)
-    told = ", ".join(f"{attack} {format_gain(*effect) or 'unknown'}" for attack, effect in gained.items())
+    each = ", ".join(f"{attack} {format_gain(*effect) or 'unknown'}" for attack, effect in gained.items())
     evidence = (
-        f"judged under {strongest}, {int(images_of[strongest].sum())} images; dB gained at the common level: {told}"
+        f"judged under {strongest}, {int(images_of[strongest].sum())} images; dB gained at the common level: {each}"
     )
     reason = _too_few(images_of[strongest])
     gains_db = decide("robust-gains-db", pair, REALISED, gained[strongest], evidence, reason=reason)

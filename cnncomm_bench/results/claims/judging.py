@@ -1,4 +1,4 @@
-"""The paper's claims as tests of a run: supported, contradicted or undecided.
+"""All claims of the paper that a run can decide, judged, written and tabulated.
 
 The paper is Ge et al., "What's the relationship between CNNs and communication systems?"; its claims are stated here
 in our words. Every effect is so defined that it is positive where it speaks for the claim, and a claim
@@ -58,9 +58,9 @@ def judge(
     ----------
     scores : Scores
     whole_impulses : mapping, optional
-        (attack, SNR) to how many whole impulses fitted into an image; shapes are judged only where it says enough.
+        (attack, SNR) to how many whole impulses fitted into an image; shapes are judged only where enough fitted.
     adversaries : collection of str, optional
-        Which attacks have the SNR as budget; by default what `attacks.parse` says, and `worst`.
+        Which attacks have the SNR as budget; by default those that `attacks.parse` finds to need a model, and `worst`.
     reference : str, optional
         The model that the others, made robust, are held against; by default the first.
     pixel_values : int, optional

@@ -5,17 +5,23 @@ from .decibels import as_text, format_db, format_gain
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
+from .rows import CurveRow, GainRow, InformationRow, ScoreRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate, isotonic
 from .worst import WORST
 
 __all__ = [
     "CLEAN",
     "CONFIDENCE",
+    "WORST",
+    "Counts",
     "Crossing",
     "Curve",
+    "CurveRow",
     "Floats",
-    "Counts",
-    "WORST",
+    "GainRow",
+    "InformationRow",
+    "ScoreRow",
+    "ThresholdRow",
     "Z",
     "as_text",
     "capacity",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..._utils.frames import groups
 from .intervals import Floats, resample
 
 COLUMNS = (
@@ -56,6 +58,20 @@ class Curve:
     clean: int
 
 
+class CellRow(NamedTuple):
+    """One (model, attack, ruler, SNR): how many images and seeds ran, and the range of their realised SNRs."""
+
+    model: str
+    attack: str
+    ruler: str
+    snr_db: float
+    images: int
+    seeds: int
+    snr_min: float
+    snr_max: float
+    unreached: int
+
+
 class Counts:
     """Which images are right in which cells, and bootstrap samples of the images.
 
@@ -70,7 +86,7 @@ class Counts:
     Attributes
     ----------
     cells : DataFrame
-        `model, attack, ruler, snr_db, images, seeds, snr_min, snr_max, unreached`, one row a cell.
+        One row a cell, columns as in `CellRow`.
     hits : ndarray, shape-(cells, N), float32
         Share of the seeds at which an image was right; 0 where it did not run.
     ran : ndarray, shape-(cells, N), bool
@@ -81,7 +97,7 @@ class Counts:
     ------
     ValueError
         Columns are missing, no rows, a model without clean predictions, labels that are no class, an SNR that
-        is NaN, or rows that stand there twice.
+        is NaN, or duplicate rows.
     """
 
     def __init__(self, predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: int = 1000) -> None:
@@ -106,11 +122,12 @@ class Counts:
         seeds_of_cell = (in_cell > 0).sum(1)
         if (runs.max(1) > seeds_of_cell).any():
             raise ValueError(
-                "some predictions stand there twice: one row for each model, attack, ruler, seed, SNR and image"
+                "duplicate predictions: expected one row for each model, attack, ruler, seed, SNR and image"
             )
         self.cells = self._describe(predictions, keys, present, place, seeds_of_cell)
         self.models = [str(name) for name in keys["model"][1]]
-        self._clean: dict[str, int] = {row.model: row.Index for row in self.cells.itertuples() if row.attack == CLEAN}
+        clean = self.cells[self.cells["attack"] == CLEAN]
+        self._clean: dict[str, int] = dict(zip(clean["model"], clean.index, strict=True))
         without = [name for name in self.models if name not in self._clean]
         if without:
             raise ValueError(
@@ -127,7 +144,7 @@ class Counts:
         """Every (model, attack, ruler) but the clean ones, in order of appearance."""
         disturbed = self.cells[self.cells["attack"] != CLEAN]
         found = []
-        for (model, attack, ruler), group in disturbed.groupby(["model", "attack", "ruler"], sort=False):
+        for (model, attack, ruler), group in groups(disturbed, ["model", "attack", "ruler"]):
             rows = group.sort_values("snr_db").index.to_numpy()
             images = self.ran[rows].all(0) & self.ran[self._clean[model]]
             snr_db = self.cells["snr_db"].to_numpy()[rows]

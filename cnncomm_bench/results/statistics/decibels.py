@@ -22,7 +22,7 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
     Parameters
     ----------
     value : float
-        -inf or inf where it lies off the grid.
+        -inf or inf where it is off the grid.
     grid : (float, float)
         The first and last SNR.
     digits : int
@@ -46,7 +46,7 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
 
 
 def format_gain(value: float, low: float, high: float, *, digits: int = 1) -> str:
-    """Write a gain in dB; a bound where a threshold lies off the grid.
+    """Write a gain in dB; a bound where a threshold is off the grid.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def parse_db(text: str | float) -> float:
 
 
 def as_text(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd.DataFrame:
-    """Write thresholds or gains as files carry them: numbers as numbers, what lies off the grid as "< 0 dB".
+    """Write thresholds or gains as files carry them: numbers as numbers, what is off the grid as "< 0 dB".
 
     Parameters
     ----------
@@ -106,6 +106,7 @@ def as_text(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd
         An interval's end beyond the grid is the grid's end ("> 50 dB"); a gain's that is not bounded is empty.
     """
     grid = curves[curves["attack"] != CLEAN].groupby(["attack", "ruler"], observed=True)["snr_db"].agg(["min", "max"])
+    names = list(frame.columns)
     text = frame.astype({name: object for columns in _DB for name in columns if name in frame.columns})
     for columns in _DB:
         if columns[0] not in frame.columns:
@@ -123,5 +124,5 @@ def as_text(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd
                     cell = format_db(value, (first, last))
                 else:
                     cell = format_gain(*values) if name == columns[0] else ""
-                text.iloc[row, text.columns.get_loc(name)] = cell
+                text.iloc[row, names.index(name)] = cell
     return text

@@ -170,7 +170,7 @@ def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -
         found = seen.threshold(level)
         if precise(found, seen, precision):
             continue
-        points.update(_bracket(found, step))
+        points.update(_bracket(found, step, seen.snr_db))
     return tuple(sorted(points))
 
 
@@ -206,20 +206,27 @@ def _between_neighbours(seen: Answers) -> tuple[float, ...]:
     return () if finer < FINEST_DB else _lattice(low, high, finer)
 
 
-def _bracket(found: Crossing, step: float) -> tuple[float, ...]:
-    """Points of a lattice that hold where the threshold is likely to be, the nearest to its estimate."""
+def _bracket(found: Crossing, step: float, seen: Floats) -> tuple[float, ...]:
+    """Points that hold where the threshold is likely to be: of a lattice, and those run before that are closer.
+
+    No point run on few images may be left between two run on many: it would decide where the curve crosses.
+    """
     inside = found.at[np.isfinite(found.at)]
     if not len(inside):
         return ()
     middle = float(np.clip(found.at[0], inside.min(), inside.max()))
     low, high = (float(np.quantile(inside, part)) for part in _LIKELY)
-    first, last = (math.floor(min(low, middle) / step), math.floor(max(high, middle) / step) + 1)
-    while last - first + 1 > _MOST_POINTS:
-        if middle - first * step > last * step - middle:
-            first += 1
+    low, high = min(low, middle), max(high, middle)
+    first, last = math.floor(low / step) * step, (math.floor(high / step) + 1) * step
+    near = sorted({*_lattice(first, last, step), *(db for db in seen.tolist() if first < db < last)})
+    start = max(place for place, db in enumerate(near) if db <= low)
+    stop = min(place for place, db in enumerate(near) if db > high)
+    while stop - start + 1 > _MOST_POINTS:
+        if middle - near[start] > near[stop] - middle:
+            start += 1
         else:
-            last -= 1
-    return tuple(step * place for place in range(first, last + 1))
+            stop -= 1
+    return tuple(near[start : stop + 1])
 
 
 def _lattice(first: float, last: float, step: float) -> tuple[float, ...]:

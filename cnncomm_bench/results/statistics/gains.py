@@ -10,26 +10,19 @@ import pandas as pd
 
 from .counts import CLEAN, Counts, Curve, Mask
 from .intervals import Floats, holm, mcnemar, paired_difference
+from .rows import GainRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate
 
 GAUSSIAN = "gaussian"
 
-THRESHOLD_COLUMNS = (
-    "model", "attack", "ruler", "level", "threshold_db", "low", "high", "jamming_gain_db", "gain_low", "gain_high",
-)  # fmt: skip
-GAIN_COLUMNS = (
-    "attack", "ruler", "level", "model", "reference", "gain_db", "low", "high",
-    "snr_db", "difference", "difference_low", "difference_high", "p",
-)  # fmt: skip
-
 
 def thresholds(counts: Counts) -> pd.DataFrame:
-    """Threshold and jamming gain of every curve, see `score.Scores.thresholds`."""
-    return pd.DataFrame([_threshold(counts, curve) for curve in counts.curves], columns=THRESHOLD_COLUMNS)
+    """Threshold and jamming gain of every curve, see `Scores.thresholds`."""
+    return pd.DataFrame([_threshold(counts, curve) for curve in counts.curves], columns=ThresholdRow._fields)
 
 
 def gains(counts: Counts) -> pd.DataFrame:
-    """Compare every two models under every attack, see `score.Scores.gains`."""
+    """Compare every two models under every attack, see `Scores.gains`."""
     rows = []
     for reference, model in combinations(counts.models, 2):
         rows.append(_clean_difference(counts, model, reference))
@@ -37,7 +30,7 @@ def gains(counts: Counts) -> pd.DataFrame:
             other = counts.curve(reference, curve.attack, curve.ruler)
             if curve.model == model and other is not None:
                 rows.append(_gain(counts, curve, other))
-    frame = pd.DataFrame(rows, columns=GAIN_COLUMNS)
+    frame = pd.DataFrame(rows, columns=GainRow._fields)
     if len(frame):
         frame["p"] = holm(frame["p"].to_numpy(dtype=float))
     return frame
@@ -116,10 +109,10 @@ def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, 
     return images, level, threshold(counts, curve, images, level), threshold(counts, reference, images, level)
 
 
-def _threshold(counts: Counts, curve: Curve) -> tuple[object, ...]:
+def _threshold(counts: Counts, curve: Curve) -> ThresholdRow:
     name = (curve.model, curve.attack, curve.ruler)
     if not curve.images.any():
-        return (*name, *[math.nan] * 7)
+        return ThresholdRow(*name, *[math.nan] * 7)
     level = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
     own = threshold(counts, curve, curve.images, level)
     white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
@@ -129,30 +122,32 @@ def _threshold(counts: Counts, curve: Curve) -> tuple[object, ...]:
         against_white = (math.nan,) * 3
     else:
         against_white = estimate(difference(own, threshold(counts, white, curve.images, level)))
-    return (*name, float(level[0]), *estimate(own), *against_white)
+    return ThresholdRow(*name, float(level[0]), *estimate(own), *against_white)
 
 
-def _clean_difference(counts: Counts, model: str, reference: str) -> tuple[object, ...]:
+def _clean_difference(counts: Counts, model: str, reference: str) -> GainRow:
     cells = counts.clean(model), counts.clean(reference)
     images = counts.ran[cells[0]] & counts.ran[cells[1]]
     if not images.any():
         raise ValueError(f"{model} and {reference} share no image: compare runs on the same images")
-    names = (CLEAN, "realised", math.nan, model, reference)
-    return (*names, *[math.nan] * 3, math.inf, *_compared(counts, *cells, images))
+    unknown = (math.nan, math.nan, math.nan)
+    return GainRow(
+        CLEAN, "realised", math.nan, model, reference, *unknown, math.inf, *_compared(counts, *cells, images)
+    )
 
 
-def _gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[object, ...]:
+def _gain(counts: Counts, curve: Curve, reference: Curve) -> GainRow:
     images, level, of_model, of_reference = gain(counts, curve, reference)
     shared = np.intersect1d(curve.snr_db, reference.snr_db)
     names = (curve.attack, curve.ruler, float(level[0]), curve.model, reference.model)
     gained = estimate(difference(of_reference, of_model))
     if not len(shared):
-        return (*names, *gained, *[math.nan] * 4, 1.0)
+        return GainRow(*names, *gained, math.nan, math.nan, math.nan, math.nan, 1.0)
     ends = [np.clip(t.at[0], t.first, t.last) for t in (of_model, of_reference)]
     middle = float(np.nan_to_num(np.mean(ends), nan=shared[0]))
     snr_db = float(shared[np.abs(shared - middle).argmin()])
     cells = [int(c.cells[np.flatnonzero(c.snr_db == snr_db)[0]]) for c in (curve, reference)]
-    return (*names, *gained, snr_db, *_compared(counts, cells[0], cells[1], images))
+    return GainRow(*names, *gained, snr_db, *_compared(counts, cells[0], cells[1], images))
 
 
 def _compared(counts: Counts, cell: int, reference: int, images: Mask) -> tuple[float, float, float, float]:

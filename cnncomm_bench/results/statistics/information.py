@@ -47,7 +47,7 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     The plug-in estimate, its bias removed and its spread found by the jackknife over images (Quenouille 1956,
     Tukey 1958): with 500 images and ten classes a bias of 0.12 bits becomes 0.04 or less. Where few images fall on
     each pair of unequal classes, as with few images and high accuracy, the interval covers at some 80 to 90 %
-    instead of 95 %. All lie in [0, log2(classes)].
+    instead of 95 %. All are in [0, log2(classes)].
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     """
     if len(labels) != len(predictions) or not len(labels):
         raise ValueError(f"{len(labels)} labels and {len(predictions)} predictions: expected as many, at least one")
-    # A model may answer with more classes than the labels have.
+    # A model may predict more classes than the labels have.
     width = max(classes, int(np.max(predictions)) + 1)
     joint = np.asarray(labels, dtype=np.int64) * width + predictions
     pairs, of_pair = np.unique(joint, return_counts=True)

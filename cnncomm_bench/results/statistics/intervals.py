@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import binom
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -39,11 +38,12 @@ def wilson(accuracy: Floats, trials: Floats) -> tuple[Floats, Floats]:
     >>> round(float(low), 3), round(float(high), 3)
     (0.0, 0.037)
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     p, n = np.asarray(accuracy, dtype=float), np.asarray(trials, dtype=float)
-    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
+    low, high = proportion_confint(p * n, n, alpha=1 - CONFIDENCE, method="wilson")
     # At 0 and 1 the interval ends there exactly; rounding would leave 1e-17.
-    return np.where(p == 0, 0.0, centre - half), np.where(p == 1, 1.0, centre + half)
+    return np.where(p == 0, 0.0, low), np.where(p == 1, 1.0, high)
 
 
 def effective_trials(hits: Floats, seeds: int) -> float:
@@ -93,10 +93,6 @@ def paired_difference(differences: Floats) -> tuple[float, float]:
 
 def resample(images: int, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     """How often each image is drawn in the sample itself and in each bootstrap sample of it (Efron 1979).
-
-    Parameters
-    ----------
-    images, resamples, seed : int
 
     Returns
     -------
@@ -170,8 +166,10 @@ def mcnemar(differences: Floats) -> float:
     >>> mcnemar(np.array([1, 1, 1, 1, 1, -1, 0, 0]))
     0.21875
     """
+    from statsmodels.stats.contingency_tables import mcnemar as exact_test
+
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
-    return min(1.0, 2 * float(binom.cdf(min(wins, losses), wins + losses, 0.5)))
+    return float(exact_test([[0, wins], [losses, 0]], exact=True).pvalue)
 
 
 def holm(p: Floats) -> Floats:
@@ -190,8 +188,7 @@ def holm(p: Floats) -> Floats:
     >>> holm(np.array([0.01, 0.04, 0.03]))
     array([0.03, 0.06, 0.06])
     """
-    order = np.argsort(p)
-    scaled = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    adjusted = np.empty_like(scaled)
-    adjusted[order] = scaled
+    from statsmodels.stats.multitest import multipletests
+
+    adjusted: Floats = multipletests(p, method="holm")[1]
     return adjusted

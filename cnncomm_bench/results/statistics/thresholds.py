@@ -62,7 +62,7 @@ def isotonic(values: Floats, weights: Floats | None = None) -> Floats:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where curves cross a level, and what the grid says about it at least.
+    """Where curves cross a level, and the bounds that the grid gives.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def crossing(
         The ceiling is the clean accuracy.
     chance : float
     images : int or ndarray, shape-(K,)
-        How many images an accuracy is the mean of: shares closer to 0 or 1 than half an image are not distinguished.
+        How many images an accuracy is the mean of: shares closer to 0 or 1 than half an image are clipped.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def crossing(
 
 
 def difference(minuend: Crossing, subtrahend: Crossing) -> Crossing:
-    """Difference of two thresholds in dB, one-sided where one of them lies off its grid.
+    """Difference of two thresholds in dB, one-sided where one of them is off its grid.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an experiment of Section 5 found."""
+"""The result of an experiment of Section 5: tables, claims, figures and text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What an experiment found.
+class ExperimentResult:
+    """Tables, claims, figures and text of one experiment.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
-"""Experiments run one after another, and what each found kept in a folder as soon as it is done.
+"""Runs experiments one after another, and stores the result of each in a folder as soon as it is done.
 
-`section5.json` says what was made with what, and holds each part's claims and text; beside it lie `claims.json`, one
+`section5.json` holds the inputs, and each part's claims and text; beside it are `claims.json`, one
 CSV a table, the figures as PNG and SVG, and the page, `section5.html` and `section5.md`.
 """
 
@@ -21,7 +21,7 @@ from ...report import plots
 from ...results.claims import Claim
 from ...results.claims import judging as claims
 from . import results_page as page
-from .finding import Finding
+from .experiment_result import ExperimentResult
 from .names import EXPERIMENTS
 from .results_schema import Part, Results
 from .setting import Setting
@@ -36,7 +36,7 @@ def execute(
     folder: Path,
     *,
     command: str = "",
-    tell: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Results:
     """Run experiments, those that the folder does not hold yet; one that fails leaves the others alone.
 
@@ -49,8 +49,8 @@ def execute(
         See `Results`.
     folder : Path
     command : str
-        What was typed, for the record.
-    tell : callable
+        What was typed, for `section5.json`.
+    report : callable
         Gets a line before and after each experiment.
 
     Returns
@@ -65,31 +65,31 @@ def execute(
     results = _opened(folder, identity, command)
     for name in names:
         if name in results.parts:
-            tell(f"{name}: done before, kept")
+            report(f"{name}: already done, kept")
             continue
-        tell(f"{name}: running")
+        report(f"{name}: running")
         began = time.monotonic()
         try:
             outcome = import_module(f".{name}", __package__).run(setting)
         except BenchError as error:
             results.failures[name] = " ".join(str(error).split())
-            tell(f"{name}: failed: {results.failures[name]}")
+            report(f"{name}: failed: {results.failures[name]}")
         else:
             seconds = time.monotonic() - began
             results.parts[name] = _keep(outcome, folder, seconds, setting.device)
             results.failures.pop(name, None)
-            tell(f"{name}: done in {seconds:.0f} s")
+            report(f"{name}: done in {seconds:.0f} s")
         _write(results, folder)
     return results
 
 
-def found(results: Results) -> list[Claim]:
+def all_claims(results: Results) -> list[Claim]:
     """All claims, in the order of the experiments."""
     return [claim for name in EXPERIMENTS if name in results.parts for claim in results.parts[name].claims]
 
 
 def summary(results: Results, folder: Path) -> str:
-    """The claims with their verdicts, and where everything lies.
+    """The claims with their verdicts, and the path of the page.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def summary(results: Results, folder: Path) -> str:
     """
     from tabulate import tabulate
 
-    rows = [{key: row[key] for key in row if key != "ruler"} for row in claims.table(found(results))]
+    rows = [{key: row[key] for key in row if key != "ruler"} for row in claims.table(all_claims(results))]
     title = "claims of Section 5 (effects speak for the claim where positive; a control is to come out undecided)"
     return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}\n\n{folder / 'section5.html'}"
 
@@ -116,20 +116,18 @@ def _opened(folder: Path, identity: dict[str, Any], command: str) -> Results:
             return results
         earlier = Results.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise RunFolderError(f"{path} cannot be read: {error.strerror}; name another with --out") from error
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}; pass another folder", "out") from error
     except ValidationError as error:
-        raise RunFolderError(
-            f"{path} is corrupt: {error.errors()[0]['msg']}; name another folder with --out"
-        ) from error
+        raise RunFolderError(f"{path} is corrupt: {error.errors()[0]['msg']}; pass another folder", "out") from error
     differing = [key for key in identity if earlier.identity.get(key) != identity[key]]
     if differing:
         raise RunFolderError(
-            f"{folder} holds results that differ in {', '.join(differing)}: name another folder with --out"
+            f"{folder} holds results that differ in {', '.join(differing)}: pass another folder", "out"
         )
     return results.model_copy(update={"parts": earlier.parts, "failures": earlier.failures})
 
 
-def _keep(outcome: Finding, folder: Path, seconds: float, device: str) -> Part:
+def _keep(outcome: ExperimentResult, folder: Path, seconds: float, device: str) -> Part:
     def stem(key: str) -> str:
         return key if key == outcome.name else f"{outcome.name}-{key}"
 
@@ -149,5 +147,5 @@ def _keep(outcome: Finding, folder: Path, seconds: float, device: str) -> Part:
 
 def _write(results: Results, folder: Path) -> None:
     write_text(folder / FILE, results.model_dump_json(indent=2) + "\n")
-    claims.write(found(results), folder / "claims.json")
+    claims.write(all_claims(results), folder / "claims.json")
     page.write(results, folder)
