@@ -3,6 +3,7 @@
 from . import flat_boundary, suites
 from .configuration import RunConfig, read_settings
 from .gradient_warnings import ATHALYE
+from .plan import Block, Grid, Plan
 from .run import Run
 from .schema import DataInfo, Failure, ModelInfo, RunInfo
 from .scores import Scores, leaderboard_score, score
@@ -11,11 +12,14 @@ from .writer import CorruptCellError, Store, write_run
 
 __all__ = [
     "ATHALYE",
+    "Block",
     "CorruptCellError",
     "DataInfo",
     "Entry",
     "Failure",
+    "Grid",
     "ModelInfo",
+    "Plan",
     "Run",
     "RunConfig",
     "RunInfo",

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .configuration import RunConfig
+from .plan import Plan
 from .suites import Suite
 
-SCHEMA_VERSION: Literal[3] = 3
-"""2 added `failures` and `notes`; 3 added `config` and `weights_sha256`. Older files are read as they are."""
+SCHEMA_VERSION: Literal[4] = 4
+"""2 added `failures` and `notes`; 3 added `config` and `weights_sha256`; 4 added `plan` and suites
+whose SNRs are `auto`. Older files are read as they are."""
 
 
 class ModelInfo(BaseModel):
@@ -77,11 +79,12 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3, 4] = SCHEMA_VERSION
     config: RunConfig | None = None
     models: list[ModelInfo]
     data: DataInfo
     suite: Suite
+    plan: Plan | None = None
     seeds: list[int]
     bits: int | None = None
     batch_size: int = 0
@@ -111,10 +114,16 @@ class RunInfo(BaseModel):
                 for model in self.models
             ],
             "data": self.data.model_dump(mode="json", include={"sha256", "images", "classes"}),
-            "snr_db": list(self.suite.snr_db),
+            "snr_db": self.suite.snr_db if isinstance(self.suite.snr_db, str) else list(self.suite.snr_db),
             "rulers": list(self.suite.rulers),
             "attacks": [{"spec": attack.spec, "samples": attack.samples} for attack in self.suite.attacks],
             "samples": self.suite.samples,
             "seeds": self.seeds,
             "bits": self.bits,
+            **self._asked_for(),
         }
+
+    def _asked_for(self) -> dict[str, Any]:
+        """Precision and minutes, where they were asked for."""
+        asked = {} if self.config is None else {"precision": self.config.precision, "minutes": self.config.minutes}
+        return {name: value for name, value in asked.items() if value is not None}

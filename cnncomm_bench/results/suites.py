@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -15,7 +15,11 @@ from ..attacks import Attack, parse
 from ..snr import RULERS
 
 FOLDER = Path(_attacks.__file__).parent / "suites"
-DEFAULT_GRID = tuple(float(db) for db in range(0, 55, 5))
+AUTO: Literal["auto"] = "auto"
+"""In place of a grid: a pilot lays one for each attack."""
+
+MOST_IMAGES = {False: 1000, True: 200}
+"""Images of an attack that says nothing else, by whether it is an adversary."""
 
 
 class Entry(BaseModel):
@@ -83,8 +87,8 @@ class Suite(BaseModel):
     Attributes
     ----------
     title : str
-    snr_db : tuple of float
-        The grid, rising.
+    snr_db : tuple of float, or "auto"
+        The grid, rising; or laid by a pilot for each attack.
     rulers : tuple of str
     attacks : tuple of Entry
     samples : int, optional
@@ -94,7 +98,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str = ""
-    snr_db: tuple[float, ...] = DEFAULT_GRID
+    snr_db: tuple[float, ...] | Literal["auto"] = AUTO
     rulers: tuple[str, ...] = ("realised",)
     attacks: tuple[Entry, ...]
     samples: int | None = None
@@ -102,7 +106,7 @@ class Suite(BaseModel):
     @field_validator("snr_db", mode="before")
     @classmethod
     def _grid(cls, value: object) -> object:
-        return parse_grid(value) if isinstance(value, str) else check_grid(value)
+        return as_grid(value)
 
     @field_validator("rulers")
     @classmethod
@@ -184,6 +188,18 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def as_grid(value: object) -> tuple[float, ...] | Literal["auto"]:
+    """A grid from text or numbers, or "auto".
+
+    Raises
+    ------
+    UsageError
+    """
+    if value == AUTO:
+        return AUTO
+    return parse_grid(value) if isinstance(value, str) else check_grid(value)
+
+
 def parse_grid(text: str) -> tuple[float, ...]:
     """SNR grid from `first:last:step`, both ends included, or from `10,20,30`.
 
@@ -206,7 +222,7 @@ def parse_grid(text: str) -> tuple[float, ...]:
     >>> parse_grid("0:20:10")
     (0.0, 10.0, 20.0)
     """
-    usage = f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, or a list such as 10,20,30"
+    usage = f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, a list such as 10,20,30, or auto"
     try:
         if ":" in text:
             first, last, step = (float(part) for part in text.split(":"))

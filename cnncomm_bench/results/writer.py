@@ -81,7 +81,7 @@ class Store:
                     "or remove this one",
                     "out",
                 )
-            kept = ("finished", "seconds", "facts", "failures", "notes")
+            kept = ("plan", "finished", "seconds", "facts", "failures", "notes")
             self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
         elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
             raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder", "out")

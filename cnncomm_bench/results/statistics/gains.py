@@ -58,7 +58,7 @@ def threshold(counts: Counts, curve: Curve, images: Mask, level: Floats) -> Cros
         level,
         ceiling=accuracies[:, curve.clean],
         chance=counts.chance,
-        images=int(images.sum()),
+        images=counts.ran[np.ix_(curve.cells, images)].sum(1),
     )
 
 
@@ -118,10 +118,12 @@ def _threshold(counts: Counts, curve: Curve) -> ThresholdRow:
     white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
     if curve.attack == GAUSSIAN:
         against_white = (0.0, 0.0, 0.0)
-    elif white is None or not counts.ran[white.cells][:, curve.images].all():
+    elif white is None or not (shared := curve.images & white.images).any():
         against_white = (math.nan,) * 3
     else:
-        against_white = estimate(difference(own, threshold(counts, white, curve.images, level)))
+        common = (counts.accuracies(shared)[:, curve.clean] + counts.chance) / 2
+        pair = (threshold(counts, each, shared, common) for each in (curve, white))
+        against_white = estimate(difference(*pair))
     return ThresholdRow(*name, float(level[0]), *estimate(own), *against_white)
 
 
