@@ -120,7 +120,7 @@ def test_attacks_are_listed(capsys):
         (2, ["--attack", "stable:alpha=0"], "alpha lies in (0, 2]"),
         (2, ["--snr", ""], "SNR grid"),
         (2, ["--snr", "50:0:5"], "SNR grid"),
-        (2, ["--ruler", "loudness"], "there are: dispersion, geometric, realised"),
+        (2, ["--ruler", "loudness"], "there are: dispersion, geometric, realised (--ruler)"),
         (2, ["--suite", "figure5"], "did you mean 'figure"),
         (2, ["--model", "bundled:standrad"], "did you mean 'standard'"),
         (2, ["--device", "abacus"], "abacus"),
@@ -223,7 +223,7 @@ def test_labels_in_another_order_are_told(capsys, tmp_path):
         capsys, "--model", "bundled:standard", "--data", "permuted.npz", "--attack", "gaussian", "--snr", "20"
     )
     assert "labels look permuted" in out
-    assert "--classes" in out
+    assert "class map" in out
 
 
 def test_radii_of_the_literature(capsys):

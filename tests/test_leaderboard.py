@@ -17,6 +17,9 @@ from cnncomm_bench.cli.main import cli as commands
 from cnncomm_bench.evaluation.rerun import verify
 from cnncomm_bench.report import leaderboard
 from cnncomm_bench.report.leaderboard import entry as leaderboard_entry
+from cnncomm_bench.report.leaderboard.correctness import pack_hits, unpack_hits
+from cnncomm_bench.report.leaderboard.derived import derive
+from cnncomm_bench.report.leaderboard.faults import faults
 from cnncomm_bench.report.leaderboard.folder import entries
 from cnncomm_bench.report.leaderboard.from_run import entries_of, portable
 from cnncomm_bench.report.leaderboard.ranking import boards, difference, rank
@@ -152,7 +155,7 @@ def test_an_entry_survives_its_file(entry, tmp_path):
     path = tmp_path / "entry.json"
     path.write_text(leaderboard_entry.text(entry), encoding="utf-8")
     assert leaderboard_entry.read(path) == entry
-    assert entry.faults() == []
+    assert faults(entry) == []
 
 
 def test_old_versions_load_for_ever():
@@ -169,11 +172,11 @@ def test_old_versions_load_for_ever():
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (lambda d: d.update(schema_version=2), "schema version 2"),
+        (lambda d: d.update(schema_version=3), "schema version 3"),
         (lambda d: d.pop("data"), "corrupt at data"),
         (lambda d: d["scores"][0].update(score="0.9"), "corrupt at scores.0.score"),
         (lambda d: d["scores"][0].update(score=1.1), "corrupt at scores.0.score"),
-        (lambda d: d["scores"][0].update(score=float("nan")), "corrupt at scores.0.score"),
+        (lambda d: d["scores"][0].update(score=float("nan")), "NaN is no finite number"),
         (lambda d: d["curves"][1]["accuracy"].__setitem__(0, None), "corrupt at curves.1.accuracy.0"),
         (lambda d: d["model"].update(sha256="../../x"), "corrupt at model.sha256"),
         (lambda d: d.update({"\x1b[2J": 1}), "corrupt at \\x1b[2J"),
@@ -201,27 +204,106 @@ def test_an_entry_that_is_too_large_is_not_read(tmp_path):
     path = tmp_path / "entry.json"
     with path.open("wb") as file:
         file.truncate(9 << 20)
-    with pytest.raises(RunFolderError, match="larger than"):
+    with pytest.raises(RunFolderError, match="expected at most"):
         leaderboard_entry.read(path)
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda d: d["curves"][0]["accuracy"].__setitem__(0, 0.99), "accuracies under gaussian"),
-        (lambda d: d["scores"][1].update(score=0.99), "score 0.99 against adversary"),
-        (lambda d: d["scores"][0].update(replicates=[0.99] * 200), "interval of the score against noise"),
-        (lambda d: d["clean"].update(accuracy=1.0), "accuracies under clean"),
+        (lambda d: d["curves"][0]["accuracy"].__setitem__(0, 0.99), "curve under gaussian"),
+        (lambda d: d["curves"][0]["high"].__setitem__(0, 0.99), "curve under gaussian"),
+        (lambda d: d["curves"][0]["images"].__setitem__(0, 61), "curve under gaussian"),
+        (lambda d: d["scores"][1].update(score=0.99), "score under adversary"),
+        (lambda d: d["scores"][0].update(replicates=[0.99] * 200), "score under noise"),
+        (lambda d: d["scores"][0].update(low=0.01), "score under noise"),
+        (lambda d: d["scores"][0]["replicates"].reverse(), "score under noise"),
+        (lambda d: [t.update(threshold_db=-40.0) for t in d["thresholds"]], "threshold under cauchy"),
+        (lambda d: d["thresholds"][0].update(low=1.0), "threshold under gaussian"),
+        (lambda d: d["thresholds"].pop(), "thresholds are not those"),
+        (lambda d: d["clean"].update(accuracy=1.0), "clean accuracy 1 "),
+        (lambda d: d["clean"].update(low=0.99), "clean accuracy"),
+        (lambda d: d["clean"].update(images=61), "clean accuracy"),
         (lambda d: d["curves"].pop(), "no curve under fgm"),
-        (lambda d: d["cells"].pop(), "accuracies under fgm"),
+        (lambda d: d["cells"].pop(), "curves are not those"),
+        (lambda d: d["cells"][1].update(correct=[0, 0, 0]), "counts of a cell under gaussian"),
+        (lambda d: d["cells"][1].update(right=""), "contradict each other"),
+        (lambda d: d["cells"][1].update(right=d["cells"][0]["right"]), "3 x 60 bits"),
+        (lambda d: d["cells"][1].update(which="0-60"), "contradict each other"),
+        (lambda d: d["cells"].append(d["cells"][1]), "duplicate predictions"),
         (lambda d: d["scores"].pop(), "no score against the kind adversary"),
     ],
 )
-def test_an_entry_that_contradicts_itself_is_told(entry, change, fault):
+def test_an_entry_that_contradicts_itself_is_reported(entry, change, fault):
     content = json.loads(leaderboard_entry.text(entry))
     change(content)
     changed = leaderboard_entry.Entry.model_validate_json(json.dumps(content))
-    assert any(fault in told for told in changed.faults()), changed.faults()
+    assert any(fault in found for found in faults(changed)), faults(changed)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d["curves"][0]["accuracy"].__setitem__(0, 0.99), "accuracies under gaussian"),
+        (lambda d: d["scores"][2].update(score=0.99), "score 0.99 against adversary"),
+        (lambda d: d["scores"][0].update(replicates=[0.99] * 200), "interval of the score against noise"),
+        (lambda d: d["clean"].update(accuracy=1.0), "accuracies under clean"),
+        (lambda d: d["cells"].pop(1), "accuracies under"),
+    ],
+)
+def test_an_old_entry_that_contradicts_itself_is_reported(change, fault):
+    content = json.loads((HISTORIC / "leaderboard-v1-standard.json").read_text())
+    change(content)
+    changed = leaderboard_entry.Entry.model_validate_json(json.dumps(content))
+    assert any(fault in found for found in faults(changed)), faults(changed)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d["data"].update(commonest=0.4), "commonest label"),
+        (lambda d: d["data"].update(classes=11), "another number of classes"),
+        (lambda d: d["data"].update(images=61), "another data"),
+        (lambda d: d["data"].update(shape=[1, 28, 29]), "another shape"),
+        (lambda d: d["suite"]["attacks"][0].update(family="own"), "another kind of attack or family"),
+        (lambda d: d["model"].update(interpolation="nearest"), "another interpolation"),
+        (lambda d: d["cells"][1].update(which="1-60"), "not of the images"),
+    ],
+)
+def test_verify_refuses_what_the_cells_do_not_show(folder, change, fault):
+    content = json.loads((folder / "fashion-mnist" / "standard.json").read_text())
+    change(content)
+    changed = leaderboard_entry.Entry.model_validate_json(json.dumps(content))
+    # Whoever forges an entry recomputes its numbers.
+    numbers = derive(changed.suite, changed.data.classes, changed.cells)
+    forged = changed.model_copy(update=numbers._asdict())
+    assert faults(forged) == []
+    found = verify(forged, quiet=True, share=1.0).faults
+    assert any(fault in line for line in found), found
+
+
+def test_verify_refuses_other_images_of_the_same_count(folder):
+    """Counts alone would not show it."""
+    entry = leaderboard_entry.read(folder / "fashion-mnist" / "standard.json")
+    forged = []
+    for cell in entry.cells:
+        hits = unpack_hits(cell.right, len(cell.correct), cell.images)
+        forged.append(cell.model_copy(update={"right": pack_hits(np.roll(hits, 7, axis=1))}))
+    numbers = derive(entry.suite, entry.data.classes, forged)
+    changed = entry.model_copy(update={"cells": forged, **numbers._asdict()})
+    assert faults(changed) == []
+    assert any("images differ" in line for line in verify(changed, quiet=True).faults)
+
+
+def test_old_entries_are_marked_in_the_tables():
+    old = leaderboard_entry.read(HISTORIC / "leaderboard-v1.json")
+    for page in (markdown, html):
+        assert "numbers not recomputed by verify" in page(boards([old]), {old.identity: "a.json"})
+
+
+def test_new_entries_are_not_marked(entry):
+    for page in (markdown, html):
+        assert "numbers not recomputed by verify" not in page(boards([entry]), {entry.identity: "a.json"})
 
 
 def test_runs_that_cannot_stand_in_a_leaderboard(linear, labelled):
@@ -348,7 +430,7 @@ def test_adding_again_replaces_and_another_model_is_kept_beside(folder, tmp_path
 def test_verify_accepts_an_honest_entry(capsys, folder):
     code, out, _ = call(capsys, "verify", folder / "fashion-mnist" / "standard.json", "--share", "1")
     assert code == 0, out
-    assert "4 of 4 cells run again, 0 of" in out
+    assert "4 of 4 cells rerun, 0 of" in out
 
 
 def test_verify_refuses_another_models_numbers(capsys, folder, tmp_path):

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from cnncomm_bench.data.images import Images
 from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.model import Model
 from cnncomm_bench.models.preprocessing import Preprocessing
-from cnncomm_bench.report import captions, chart, gallery, sections
+from cnncomm_bench.report import captions, chart, gallery, plots, sections
 from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
@@ -292,3 +293,37 @@ def test_a_million_predictions_take_no_time(made, tmp_path):
     report.write(run, tmp_path)
     assert time.process_time() - started < 2
     assert (tmp_path / "report.html").stat().st_size < 8e6
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("name", ["$", "a$b$", "$\\frac{1}{$", "\\alpha_", "$x_{$ ^"])
+def test_names_are_no_formulas(made, tmp_path, name):
+    run = made[0]
+    renamed = {old: f"{name}{place}" for place, old in enumerate(m.name for m in run.info.models)}
+    models = [model.model_copy(update={"name": renamed[model.name]}) for model in run.info.models]
+    predictions = run.predictions.assign(model=run.predictions["model"].map(renamed))
+    data = run.info.data.model_copy(update={"name": name})
+    changed = Run(run.info.model_copy(update={"models": models, "facts": {}, "data": data}), predictions)
+    write_outputs(changed, tmp_path)
+    assert changed.output_failures == []
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_a_users_matplotlibrc_changes_no_picture(made, tmp_path):
+    for name, style in (("plain", {}), ("styled", {"axes.facecolor": "red", "text.usetex": True, "font.size": 40})):
+        (tmp_path / name).mkdir()
+        with matplotlib.rc_context(style):
+            write_outputs(made[0], tmp_path / name)
+    plain, styled = ((tmp_path / name / "curves.svg").read_bytes() for name in ("plain", "styled"))
+    assert plain == styled
+
+
+def test_pictures_that_fail_lose_neither_tables_nor_report(made, tmp_path, monkeypatch):
+    run = Run(made[0].info, made[0].predictions)
+    monkeypatch.setattr(plots, "plot_curves", lambda *_, **__: 1 / 0)
+    write_outputs(run, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["curves.csv", "gains.csv", "thresholds.csv"]
+    assert any(line.startswith("curves.png and curves.svg could not be drawn: ZeroDivision") for line in run.warnings)
+    assert "could not be drawn: ZeroDivisionError" in (tmp_path / "report.html").read_text(encoding="utf-8")

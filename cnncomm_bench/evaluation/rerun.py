@@ -1,4 +1,4 @@
-"""Verifying an entry: a seeded share of its cells is run again and compared, count by count."""
+"""Verifying an entry: its numbers are recomputed, and a seeded share of its cells is rerun and compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from .._utils.devices import pick_device
 from .._utils.errors import ModelError, UsageError
 from .._utils.files import shown
+from ..attacks import checked
 from ..data import Dataset, Images, open_images
 from ..models import Model, open_model
-from ..report.leaderboard import CellRecord, Entry, settings
+from ..report.leaderboard import CellRecord, Entry, faults, pack_indices, settings, unpack_hits
 from ..results import suites
 from ..results.statistics import CLEAN
 from .cells import Cell, plan
@@ -33,11 +36,12 @@ class Check:
     Attributes
     ----------
     cells, of : int
-        Cells that were run again, and cells of the entry.
+        Cells that were rerun, and cells of the entry.
     predictions : int
         Predictions in them.
     differing : int
-        Sum over cells and SNRs of the differences between the counts of right answers.
+        How many of them are right in the entry and wrong in the rerun, or the reverse. Entries of schema version 1 have
+        counts of right predictions alone: then it is the sum of their differences.
     faults : tuple of str
         What differs by more than float ties can explain; empty for an entry that is accepted.
     """
@@ -62,7 +66,7 @@ def verify(
     device: str = "auto",
     quiet: bool = False,
 ) -> Check:
-    """Run a seeded share of an entry's cells again.
+    """Recompute an entry's numbers from what it carries, and rerun a seeded share of its cells.
 
     The clean cells are always among them. A model or data set that comes with the package is found by its name;
     nothing else that an entry names is opened.
@@ -95,9 +99,9 @@ def verify(
     """
     if not 0 < share <= 1:
         raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
-    faults = entry.faults()
-    if faults:  # an entry that contradicts itself need not be run
-        return Check(0, len(entry.cells), 0, 0, tuple(faults))
+    own_faults = faults(entry)
+    if own_faults:  # an entry that contradicts itself need not be run
+        return Check(0, len(entry.cells), 0, 0, tuple(own_faults))
     where = pick_device(device)
     opened = _model(entry, _named(entry.model.name, model, "model"), arch, trust, where)
     images = _images(entry, _named(entry.data.name, data, "data"), classes, opened)
@@ -108,12 +112,39 @@ def verify(
         if record != found:
             fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {record}"
             return Check(0, len(entry.cells), 0, 0, (fault,))
+    stated_faults = list(_stated_faults(entry, opened, images, where))
+    if stated_faults:
+        return Check(0, len(entry.cells), 0, 0, tuple(stated_faults))
     try:
         pairs = _draw(entry, list(_paired(entry, images)), share, seed)
     except _UnlikePlanError as error:
         return Check(0, len(entry.cells), 0, 0, (str(error),))
-    counts = _run([cell for _, cell in pairs], entry, opened, images, where, quiet)
-    return _compare(entry, [record for record, _ in pairs], counts)
+    hits = _rerun([cell for _, cell in pairs], entry, opened, images, where, quiet)
+    return _compare(entry, [record for record, _ in pairs], hits)
+
+
+def _stated_faults(entry: Entry, model: Model, images: Images, device: str) -> Iterator[str]:
+    """What an entry says of its model and images, and cannot follow from its cells."""
+    dataset, stated, how = Dataset.of(images.images, images.labels), entry.data, model.preprocessing
+    for what, said, found in (
+        ("images", stated.images, len(images.images)),
+        ("shape", stated.shape, list(images.images.shape[1:])),
+        ("resize", entry.model.resize, how.resize),
+        ("interpolation", entry.model.interpolation, how.interpolation),
+    ):
+        if said != found:
+            yield f"another {what}: {found}, and the entry has {said}"
+    if images.labels is None:
+        yield "the images have no labels"
+        return
+    one = dataset.floats(dataset.keep[:1]).to(device)
+    with torch.inference_mode():
+        classes = int(checked(model.predict(one), 1).shape[1])
+    if classes != stated.classes:
+        yield f"another number of classes: {classes}, and the entry has {stated.classes}"
+    share = float(np.bincount(images.labels[dataset.keep]).max() / len(dataset.keep))
+    if abs(share - stated.commonest) > 1e-5:
+        yield f"the commonest label has a share of {share:.6f}, and the entry has {stated.commonest:.6f}"
 
 
 class _UnlikePlanError(Exception):
@@ -160,6 +191,10 @@ def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
     """Each of the entry's cells with the images and attack that it must have had."""
     suite = _suite(entry)
     for attack, listed in zip(suite.attacks, entry.suite.attacks, strict=True):
+        if (attack.adversary, attack.family) != (listed.kind == "adversary", listed.family):
+            raise _UnlikePlanError(
+                f"{shown(listed.spec)} is another kind of attack or family than {listed.kind}, {shown(listed.family)}"
+            )
         if settings(attack) != listed.parameters:
             raise _UnlikePlanError(
                 f"{shown(listed.spec)} is {settings(attack)} here, and {listed.parameters} in the entry"
@@ -179,6 +214,8 @@ def _paired(entry: Entry, images: Images) -> Iterator[tuple[CellRecord, Cell]]:
                 f"cells have {sum(counts)}"
             )
         for record, block in zip(records[key], np.split(place, np.cumsum(counts)[:-1]), strict=True):
+            if entry.recomputable and record.which != pack_indices(block):
+                raise _UnlikePlanError(f"a cell of {shown(key[0])} is not of the images that the suite has for it")
             yield record, replace(planned[key][0], images=block)
 
 
@@ -207,43 +244,48 @@ def _draw(
     return [pairs[place] for place in sorted(chosen)]
 
 
-def _run(
+def _rerun(
     cells: Sequence[Cell], entry: Entry, model: Model, images: Images, device: str, quiet: bool
-) -> list[list[int]]:
-    """Right answers of every cell, by SNR."""
+) -> list[npt.NDArray[np.bool_]]:
+    """Which images of every cell are right, shape-(K, N) each."""
     dataset = Dataset.of(images.images, images.labels)
     worker = Worker([model.predict], [model.name], dataset, batch_size=entry.batch_size, device=device, bits=entry.bits)
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
-    counts = []
+    hits = []
     with Progress([model.name], cells, quiet=quiet) as progress:
         for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")
-            right = result.columns["prediction"] == result.columns["label"]
-            counts.append(right.reshape(len(cell.snr_db), -1).sum(1).tolist())
-    return counts
+            right = np.asarray(result.columns["prediction"] == result.columns["label"])
+            hits.append(right.reshape(len(cell.snr_db), -1))
+    return hits
 
 
-def _compare(entry: Entry, records: Sequence[CellRecord], counts: Sequence[Sequence[int]]) -> Check:
+def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDArray[np.bool_]]) -> Check:
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
-    faults, differing, bias, predictions = [], 0, 0, 0
-    for record, again in zip(records, counts, strict=True):
+    found, differing, bias, predictions = [], 0, 0, 0
+    for record, rerun in zip(records, hits, strict=True):
         grid = [float("inf")] if record.attack == CLEAN else entry.suite.snr_db
         allowed = max(_FEWEST, _TOLERANCE[kind.get(record.attack, "noise")] * record.images)
         predictions += record.images * len(grid)
-        for snr_db, was, now in zip(grid, record.correct, again, strict=True):
-            differing += abs(was - now)
-            bias += was - now
-            if abs(was - now) > allowed:
-                faults.append(
-                    f"{shown(record.attack)} at {snr_db:g} dB (ruler {record.ruler}, seed {record.seed}): accuracy "
-                    f"{was / record.images:.4f} in the entry, {now / record.images:.4f} when run again on its "
-                    f"{record.images} images"
+        now = rerun.sum(1)
+        if entry.recomputable:
+            others = (unpack_hits(record.right, *rerun.shape) != rerun).sum(1)
+        else:
+            others = np.abs(np.array(record.correct) - now)
+        differing += int(others.sum())
+        bias += int(sum(record.correct) - now.sum())
+        for snr_db, was, is_now, other in zip(grid, record.correct, now, others, strict=True):
+            if other > allowed:
+                found.append(
+                    f"{shown(record.attack)} at {snr_db:g} dB (ruler {shown(record.ruler)}, seed {record.seed}): "
+                    f"accuracy {was / record.images:.4f} in the entry, {is_now / record.images:.4f} in the rerun, "
+                    f"{other} of its {record.images} images differ"
                 )
     if abs(bias) > max(_FEWEST, _BIAS * predictions):
-        faults.append(
-            f"over all cells that were run again the entry counts {bias:+d} right answers in {predictions}: "
+        found.append(
+            f"over all cells that were rerun the entry counts {bias:+d} right predictions in {predictions}: "
             "more than ties explain"
         )
-    return Check(len(records), len(entry.cells), predictions, differing, tuple(faults))
+    return Check(len(records), len(entry.cells), predictions, differing, tuple(found))

@@ -10,19 +10,18 @@ from ..report.leaderboard import entry as leaderboard_entry
 
 
 def verify_file(path: Path, **options: Any) -> tuple[list[str], bool]:
-    """Run a share of an entry's cells again, see `leaderboard_verify.verify`.
+    """Verify the entry in a file.
 
     Parameters
     ----------
     path : Path
-        The entry.
     **options
-        As for `verify`.
+        As for `rerun.verify`.
 
     Returns
     -------
     lines : list of str
-        What to tell.
+        The report.
     accepted : bool
 
     Raises
@@ -32,11 +31,13 @@ def verify_file(path: Path, **options: Any) -> tuple[list[str], bool]:
     """
     from .rerun import verify  # models and data sets are opened by nothing else here
 
-    found = verify(leaderboard_entry.read(path), **options)
+    entry = leaderboard_entry.read(path)
+    found = verify(entry, **options)
     name = shown(path)
     if found.faults:
         return [f"{name} is refused", *(f"  {fault}" for fault in found.faults)], False
+    numbers = "every number" if entry.recomputable else "accuracies and scores alone (an entry of schema version 1)"
     return [
-        f"{name} is accepted: {found.cells} of {found.of} cells run again, {found.differing} of {found.predictions} "
-        "predictions' worth of right answers differ"
+        f"{name} is accepted: {found.cells} of {found.of} cells rerun, {found.differing} of {found.predictions} "
+        f"predictions differ; {numbers} recomputed from all cells; command, versions, device and warnings are as stated"
     ], True

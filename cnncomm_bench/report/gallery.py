@@ -19,6 +19,8 @@ from torch import Tensor
 
 from .. import snr
 from .._utils.atomic import write_text
+from .._utils.errors import RunFolderError
+from .._utils.untrusted import read_bytes
 from ..attacks import Batch, predict
 from ..data import Dataset
 from ..results.statistics import CLEAN
@@ -44,7 +46,7 @@ Picture = Annotated[str, Field(pattern=r"^data:image/(png|jpeg);base64,[A-Za-z0-
 class Original(BaseModel):
     """A clean image of the gallery; `image` is its index in the data."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     image: int
     label: int | None
@@ -66,7 +68,7 @@ class Tile(BaseModel):
         Data URIs; in `noise`, mid-grey is no change.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     attack: str
     ruler: str
@@ -80,7 +82,7 @@ class Tile(BaseModel):
 class Gallery(BaseModel):
     """All pictures of a run, as `gallery.json` holds them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = 1
     data_sha256: str
@@ -134,20 +136,10 @@ def save(gallery: Gallery, folder: Path) -> None:
 
 
 def load(run: Run, folder: Path) -> Gallery | None:
-    """The gallery that an earlier report left, if it is of this run's data and sound.
-
-    Parameters
-    ----------
-    run : Run
-    folder : Path
-
-    Returns
-    -------
-    Gallery or None
-    """
+    """The gallery of an earlier report, if it is valid and of this run's data."""
     try:
-        gallery = Gallery.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValidationError):
+        gallery = Gallery.model_validate_json(read_bytes(folder / FILE, 4 * BUDGET))
+    except (FileNotFoundError, RunFolderError, ValidationError):
         return None
     return gallery if gallery.data_sha256 == run.info.data.sha256 else None
 

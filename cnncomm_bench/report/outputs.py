@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._utils.atomic import write_text
+from .._utils.errors import BenchError
+from .._utils.files import one_line, shown
 from ..data import Images
 from ..models import Model
 from ..results import Run
@@ -18,6 +20,8 @@ from . import plots
 
 def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:
     """Write what follows from a run's predictions: tables as CSV, claims, the curves as pictures, the report.
+
+    Pictures that cannot be drawn become a warning of the run.
 
     Parameters
     ----------
@@ -37,15 +41,24 @@ def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models:
         if len(frame):
             write_text(folder / f"{name}.csv", frame.to_csv(index=False))
     write_claims(run.claims, folder / "claims.json")
-    about = run.info.data
-    title = f"{about.name}: accuracy drop against SNR"
-    figure = plots.plot_curves(
-        run.curves,
-        run.adversaries,
-        title=title,
-        norm=about.median_norm,
-        values=math.prod(about.shape),
-        sign_attacks=run.sign_attacks,
-    )
-    plots.save(figure, folder, "curves")
+    try:
+        _write_pictures(run, folder)
+    except BenchError:
+        raise
+    except Exception as error:  # a picture is not worth the tables of hours of work
+        run.output_failures.append(f"curves.png and curves.svg could not be drawn: {one_line(error)}")
     report.write(run, folder, data=data, models=models)
+
+
+def _write_pictures(run: Run, folder: Path) -> None:
+    about = run.info.data
+    with plots.drawing():
+        figure = plots.plot_curves(
+            run.curves,
+            run.adversaries,
+            title=f"{shown(about.name)}: accuracy drop against SNR",
+            norm=about.median_norm,
+            values=math.prod(about.shape),
+            sign_attacks=run.sign_attacks,
+        )
+        plots.save(figure, folder, "curves")

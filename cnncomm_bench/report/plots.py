@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import snr
 from .._utils.atomic import write_atomically
 from .._utils.errors import RunFolderError
+from .._utils.files import shown
 from ..results.statistics import WORST
 
 if TYPE_CHECKING:
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, distinct without colour vision, and markers besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with matplotlib's defaults, whatever the user's matplotlibrc, and take names for text, not for formulas."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False
+        yield
 
 
 def plot_curves(
@@ -75,7 +88,7 @@ def plot_curves(
                 _curve(axes, part[chosen], place, _label(line, disturbed))
             _dress(axes, norm, values, signs=signs, first_row=first, last_row=last)
             if first:
-                axes.set_title(f"{model} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
+                axes.set_title(f"{shown(model, 60)} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
         row[0].set_ylabel(f"accuracy drop\n({kind})")
         handles, labels = row[0].get_legend_handles_labels()
         row[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
@@ -144,7 +157,7 @@ def _label(line: tuple[str, str], disturbed: pd.DataFrame) -> str:
     attack, ruler = line
     images = disturbed[disturbed.attack == attack].images
     subset = f"\n({images.max()} images)" if images.max() < disturbed.images.max() else ""
-    return attack + (f", {ruler}" if disturbed.ruler.nunique() > 1 else "") + subset
+    return shown(attack, 60) + (f", {ruler}" if disturbed.ruler.nunique() > 1 else "") + subset
 
 
 def _clean(curves: pd.DataFrame, model: str) -> float:

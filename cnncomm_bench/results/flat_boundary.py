@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .run import Run
 
 
+_FACTS = ("nearest_found", "white_along", "flat_right")  # by SNR
+
+
 def sentence(run: Run, model: str) -> str:
     """Share of white noise along the nearest adversarial examples, and the threshold that it alone would give.
 
@@ -31,17 +34,16 @@ def sentence(run: Run, model: str) -> str:
     table = run.thresholds
     white = table[(table.model == model) & (table.attack == "gaussian") & (table.ruler == "realised")]
     for attack, facts in run.info.facts.get(model, {}).items():
-        if "white_along" in facts and len(white) and any(facts["nearest_found"].values()):
+        complete = all(facts.get(name, {}).keys() == facts.get(_FACTS[0], {}).keys() for name in _FACTS)
+        if complete and len(white) and any(facts.get("nearest_found", {}).values()):
             return _sentence(run, model, attack, facts, white.iloc[0])
     return ""
 
 
 def _sentence(run: Run, model: str, attack: str, facts: Mapping[str, Mapping[str, float]], white: pd.Series) -> str:
-    order = sorted(facts["white_along"], key=float)
+    order = sorted((db for db, share in facts["nearest_found"].items() if share > 0), key=float)
     snr_db = np.array([float(key) for key in order])
-    found, along, flat = (
-        np.array([facts[name][key] for key in order]) for name in ("nearest_found", "white_along", "flat_right")
-    )
+    found, along, flat = (np.array([facts[name][key] for key in order]) for name in _FACTS)
     curves = run.curves[run.curves.model == model]
     images = int(curves[curves.attack == attack].images.max())
     clean = float(curves[curves.attack == CLEAN].accuracy.iloc[0])

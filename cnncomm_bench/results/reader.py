@@ -9,7 +9,12 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from .._utils.errors import RunFolderError
+from .._utils.files import one_line, shown
+from .._utils.untrusted import check_json, open_regular, read_bytes
+from .checks import metadata_faults, predictions_faults, size_fault
 from .schema import RunInfo
+
+_MOST_BYTES = 64 << 20
 
 PREDICTIONS = pa.schema(
     [
@@ -37,19 +42,25 @@ def read_info(folder: Path) -> RunInfo:
     """
     path = folder / "run.json"
     try:
-        return RunInfo.model_validate_json(path.read_bytes())
+        content = read_bytes(path, _MOST_BYTES)
     except FileNotFoundError:
-        raise RunFolderError(f"{folder} holds no run: there is no run.json in it") from None
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
+        raise RunFolderError(f"{shown(folder)} holds no run: there is no run.json in it") from None
+    try:
+        check_json(content)
+        info = RunInfo.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RunFolderError(f"{path} is corrupt at {where}: {first['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        where = shown(".".join(str(part) for part in first["loc"]), 80) or "the file"
+        raise RunFolderError(f"{shown(path)} is corrupt at {where}: {shown(first['msg'])}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{shown(path)} is corrupt: {shown(str(error))}") from None
+    for fault in metadata_faults(info):
+        raise RunFolderError(f"{shown(path)} is corrupt at {fault}")
+    return info
 
 
-def read_predictions(folder: Path) -> pa.Table:
-    """The predictions of a finished run.
+def read_predictions(folder: Path, info: RunInfo) -> pa.Table:
+    """The predictions of a finished run, whose metadata is `info`.
 
     Returns
     -------
@@ -59,21 +70,40 @@ def read_predictions(folder: Path) -> pa.Table:
     Raises
     ------
     RunFolderError
-        The run is not finished, or the file is corrupt.
+        The run is not finished, or the file is corrupt, contradicts the metadata or does not fit into memory.
     """
     path = folder / "predictions.parquet"
+    name = shown(path)
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        absent = [name for name in PREDICTIONS.names if name not in table.schema.names]
-        if absent:
-            raise RunFolderError(f"{path} is corrupt: it has no column {', '.join(absent)}")
-        table = table.select(PREDICTIONS.names).cast(PREDICTIONS)
+        with open_regular(path) as file:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            found = parquet.schema_arrow
+            absent = [column for column in PREDICTIONS.names if found.names.count(column) != 1]
+            if absent:
+                raise RunFolderError(f"{name} is corrupt: it has no column {', '.join(absent)}")
+            wrong = [column for column in PREDICTIONS.names if not _is_kind(found.field(column).type, column)]
+            if wrong:
+                raise RunFolderError(f"{name} is corrupt: another type in the column {', '.join(wrong)}")
+            if fault := size_fault(parquet.metadata.num_rows, info):
+                raise RunFolderError(f"{name} is corrupt: {fault}")
+            table = parquet.read(PREDICTIONS.names).select(PREDICTIONS.names).cast(PREDICTIONS)
     except FileNotFoundError:
-        raise RunFolderError(f"{folder} is not finished: run its command again to resume it") from None
-    except (OSError, pa.ArrowException) as error:
-        said = " ".join(str(error).split())
-        raise RunFolderError(f"{path} is corrupt: {said}; remove it and run its command again") from error
-    empty = [name for name in PREDICTIONS.names if table[name].null_count]
+        raise RunFolderError(f"{shown(folder)} is not finished: rerun its command to resume it") from None
+    except (OSError, ValueError, pa.ArrowException) as error:  # Arrow raises OSError for a damaged page
+        raise RunFolderError(f"{name} is corrupt: {one_line(error)}; remove it and rerun its command") from error
+    empty = [column for column in PREDICTIONS.names if table[column].null_count]
     if empty:
-        raise RunFolderError(f"{path} is corrupt: values are missing in the column {', '.join(empty)}")
+        raise RunFolderError(f"{name} is corrupt: values are missing in the column {', '.join(empty)}")
+    for fault in predictions_faults(table, info):
+        raise RunFolderError(f"{name} is corrupt in the column {fault}")
     return table
+
+
+def _is_kind(found: pa.DataType, column: str) -> bool:
+    """Whether a column holds what it should, of whatever width or encoding."""
+    expected = PREDICTIONS.field(column).type
+    if pa.types.is_dictionary(expected):
+        found = found.value_type if pa.types.is_dictionary(found) else found
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    same_kind = {pa.int64(): pa.types.is_integer, pa.float64(): pa.types.is_floating, pa.bool_(): pa.types.is_boolean}
+    return bool(same_kind[expected](found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -29,12 +29,15 @@ class Run:
         What was run, on what, with every version and hash.
     predictions : DataFrame
         One row for every image, attack, ruler, seed and SNR.
+    output_failures : list of str
+        Which pictures could not be drawn, and why; warnings too.
     curves, thresholds, gains : DataFrame
         See `score`.
     """
 
     info: RunInfo
     predictions: pd.DataFrame
+    output_failures: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -46,8 +49,9 @@ class Run:
             No run, one that is not finished, or a corrupt one: where is named.
         """
         path = Path(folder)
+        info = read_info(path)
         # Column by column, each freed once it is converted: the rows of a large run would not fit twice.
-        return cls(read_info(path), read_predictions(path).to_pandas(split_blocks=True, self_destruct=True))
+        return cls(info, read_predictions(path, info).to_pandas(split_blocks=True, self_destruct=True))
 
     @cached_property
     def scored(self) -> pd.DataFrame:
@@ -122,9 +126,13 @@ class Run:
         linf = f", Linf {l2 / math.sqrt(math.prod(self.info.data.shape)):.2g}" if attack in self.sign_attacks else ""
         return f"L2 {l2:.3g}{linf}"
 
-    @cached_property
+    @property
     def warnings(self) -> list[str]:
-        """What its reader should know before trusting it, one line each."""
+        """Warnings on the run, one line each."""
+        return [*self._findings, *self.output_failures]
+
+    @cached_property
+    def _findings(self) -> list[str]:
         return run_warnings(self.info, self.predictions, self.curves)
 
 

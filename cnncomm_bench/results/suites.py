@@ -180,7 +180,8 @@ def build(what: str, **content: object) -> Suite:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{what}: {where}: {reason}", str(first["loc"][0])) from error
 
 
 def names() -> list[str]:

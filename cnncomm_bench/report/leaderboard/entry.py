@@ -12,22 +12,26 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
-from ..._utils.frames import rows
-from ...results import leaderboard_score
-from ...results.statistics import CLEAN, ScoreRow
+from ..._utils.untrusted import check_json, read_bytes
 
-_MOST_BYTES = 8 << 20  # an honest entry has some 60 kB
+_MOST_BYTES = 8 << 20  # an honest entry has some 100 kB
 
 Kind = Literal["noise", "adversary"]
 Text = Annotated[str, Field(max_length=300)]
+Finding = Annotated[str, Field(max_length=2000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
+Count = Annotated[int, Field(ge=0, le=10**8)]
+"""Images: of a data set, of a cell, or those of them that were right."""
+Side = Annotated[int, Field(ge=1, le=1 << 16)]
+Decibels = Annotated[float, Field(ge=-1000, le=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class _Part(BaseModel):
@@ -39,10 +43,10 @@ class ModelRecord(_Part):
 
     name: Annotated[Text, Field(min_length=1)]
     sha256: Digest
-    mean: list[float]
-    std: list[float]
-    size: Count | None = None
-    resize: Count | None = None
+    mean: Annotated[list[Number], Field(max_length=1 << 16)]
+    std: Annotated[list[Number], Field(max_length=1 << 16)]
+    size: Side | None = None
+    resize: Side | None = None
     interpolation: Text = ""
 
 
@@ -52,8 +56,8 @@ class DataRecord(_Part):
     name: Annotated[Text, Field(min_length=1)]
     sha256: Digest
     images: Annotated[Count, Field(ge=1)]
-    shape: Annotated[list[Count], Field(min_length=3, max_length=3)]
-    classes: Annotated[Count, Field(ge=2)]
+    shape: Annotated[list[Side], Field(min_length=3, max_length=3)]
+    classes: Annotated[int, Field(ge=2, le=10**6)]
     commonest: Share
 
 
@@ -66,18 +70,27 @@ class AttackRecord(_Part):
     spec: Text
     kind: Kind
     family: Text
-    samples: Count | None = None
-    parameters: dict[Text, bool | int | float | Text] = Field(default_factory=dict)
+    samples: Annotated[Count, Field(ge=1)] | None = None
+    parameters: Annotated[dict[Text, bool | Whole | float | Text], Field(max_length=100)] = Field(default_factory=dict)
 
 
 class SuiteRecord(_Part):
     """What was run; entries are compared where all of it but the title agrees."""
 
     title: Text = ""
-    snr_db: Annotated[list[float], Field(min_length=1, max_length=1000)]
-    rulers: Annotated[list[Text], Field(min_length=1)]
-    samples: Count | None = None
-    attacks: Annotated[list[AttackRecord], Field(min_length=1)]
+    snr_db: Annotated[list[Decibels], Field(min_length=1, max_length=1000)]
+    rulers: Annotated[list[Text], Field(min_length=1, max_length=10)]
+    samples: Annotated[Count, Field(ge=1)] | None = None
+    attacks: Annotated[list[AttackRecord], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> SuiteRecord:
+        if self.snr_db != sorted(set(self.snr_db)):
+            raise ValueError("expected SNRs in rising order")
+        specs = [attack.spec for attack in self.attacks]
+        if len(set(specs)) < len(specs) or len(set(self.rulers)) < len(self.rulers):
+            raise ValueError("expected each attack and each ruler once")
+        return self
 
 
 class CleanRecord(_Part):
@@ -120,42 +133,55 @@ class ThresholdRecord(_Part):
 
     attack: Text
     ruler: Text
-    level: float | None
-    threshold_db: float | None
-    low: float | None
-    high: float | None
+    level: Share | None
+    threshold_db: Decibels | None
+    low: Decibels | None
+    high: Decibels | None
     side: Literal["below", "on", "above", "none"]
 
 
 class CellRecord(_Part):
-    """How many of some images were right at each SNR: the unit that is rerun to verify an entry."""
+    """How many of some images were right at each SNR: the unit that is rerun to verify an entry.
+
+    Since schema version 2 it has which images they are, as ranges, and which of them were right, see `correctness`.
+    """
 
     attack: Text
     ruler: Text
-    seed: Count
+    seed: Seed
     images: Annotated[Count, Field(ge=1)]
-    correct: list[Count]
+    correct: Annotated[list[Count], Field(max_length=1000)]
+    which: Annotated[str, Field(max_length=4000)] = ""
+    right: Annotated[str, Field(max_length=200_000)] = ""
 
 
 class Entry(_Part):
-    """What a leaderboard's JSON file holds; `findings` are what speaks against the model's gradients, if anything."""
+    """What a leaderboard's JSON file holds; `findings` are warnings on the model's gradients.
 
-    schema_version: Literal[1] = 1
+    Version 2 added the correctness of each image, from which every number is recomputed.
+    """
+
+    schema_version: Literal[1, 2]
     model: ModelRecord
     data: DataRecord
     suite: SuiteRecord
-    seeds: Annotated[list[Count], Field(min_length=1)]
-    bits: Count | None = None
-    batch_size: Annotated[Count, Field(ge=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=1000)]
+    bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1 << 20)]
     device: Text
     command: Annotated[str, Field(max_length=4000)]
-    versions: dict[Text, Text]
-    findings: list[Annotated[str, Field(max_length=2000)]] = Field(default_factory=list)
+    versions: Annotated[dict[Text, Text], Field(max_length=100)]
+    findings: Annotated[list[Finding], Field(max_length=100)] = Field(default_factory=list)
     clean: CleanRecord
-    scores: Annotated[list[ScoreRecord], Field(min_length=1)]
-    thresholds: list[ThresholdRecord]
-    curves: list[CurveRecord]
-    cells: list[CellRecord]
+    scores: Annotated[list[ScoreRecord], Field(min_length=1, max_length=20)]
+    thresholds: Annotated[list[ThresholdRecord], Field(max_length=10_000)]
+    curves: Annotated[list[CurveRecord], Field(max_length=10_000)]
+    cells: Annotated[list[CellRecord], Field(max_length=100_000)]
+
+    @property
+    def recomputable(self) -> bool:
+        """Whether every number can be recomputed from what the entry carries."""
+        return self.schema_version > 1
 
     @property
     def board(self) -> str:
@@ -172,10 +198,6 @@ class Entry(_Part):
     def chance(self) -> float:
         """What a constant classifier may score: the share of the commonest label."""
         return max(1 / self.data.classes, self.data.commonest)
-
-    def faults(self) -> list[str]:
-        """What in the entry does not follow from its own cells; empty where all of it does."""
-        return [*_coverage_faults(self), *_curve_faults(self), *_score_faults(self)]
 
 
 def read(path: Path) -> Entry:
@@ -196,22 +218,23 @@ def read(path: Path) -> Entry:
     """
     name = shown(path)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise RunFolderError(f"{name} is no entry: it is larger than {_MOST_BYTES >> 20} MiB")
-        return Entry.model_validate_json(path.read_bytes())
+        content = read_bytes(path, _MOST_BYTES)
     except FileNotFoundError:
         raise RunFolderError(f"there is no entry {name}") from None
-    except OSError as error:
-        raise RunFolderError(f"{name} cannot be read: {error.strerror}") from error
+    try:
+        check_json(content)
+        return Entry.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["loc"] == ("schema_version",):
             raise RunFolderError(
                 f"{name} has schema version {shown(str(first['input']), 20)}, and this cnncomm-bench knows 1 "
-                "alone: install a newer one"
+                "and 2: install a newer one"
             ) from None
         where = shown(".".join(str(part) for part in first["loc"]), 80) or "the file"
         raise RunFolderError(f"{name} is corrupt at {where}: {shown(first['msg'])}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{name} is corrupt: {shown(str(error))}") from None
 
 
 def text(entry: Entry) -> str:
@@ -225,7 +248,10 @@ def text(entry: Entry) -> str:
     -------
     str
     """
-    lines = [f" {json.dumps(key)}: {_value(value)}" for key, value in entry.model_dump(mode="json").items()]
+    content = entry.model_dump(mode="json")
+    if not entry.recomputable:
+        content["cells"] = [{k: v for k, v in cell.items() if k not in ("which", "right")} for cell in content["cells"]]
+    lines = [f" {json.dumps(key)}: {_value(value)}" for key, value in content.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -237,61 +263,3 @@ def _value(value: Any) -> str:
 
 def _digest(parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _coverage_faults(entry: Entry) -> list[str]:
-    """An entry that left hard attacks out would look better than the others of its board."""
-    grid = len(entry.suite.snr_db)
-    specs = {attack.spec for attack in entry.suite.attacks}
-    run = {curve.attack for curve in entry.curves}
-    found = [f"no curve under {shown(spec)}" for spec in sorted(specs - run)]
-    found += [f"a curve under {shown(spec)}, which is not in the suite" for spec in sorted(run - specs)]
-    for curve in entry.curves:
-        if {len(values) for values in (curve.images, curve.accuracy, curve.low, curve.high)} != {grid}:
-            found.append(f"the curve under {shown(curve.attack)} has not {grid} SNRs, as the suite has")
-    for cell in entry.cells:
-        if len(cell.correct) != (1 if cell.attack == CLEAN else grid) or max(cell.correct, default=0) > cell.images:
-            found.append(f"a cell of {shown(cell.attack)} has not one count of its {cell.images} images for every SNR")
-    kinds = {attack.kind for attack in entry.suite.attacks}
-    found += [f"no score against the kind {kind}" for kind in sorted(kinds - {score.kind for score in entry.scores})]
-    return found
-
-
-def _curve_faults(entry: Entry) -> list[str]:
-    found = []
-    claimed = {(curve.attack, curve.ruler): curve.accuracy for curve in entry.curves}
-    claimed[CLEAN, "realised"] = [entry.clean.accuracy]
-    for (attack, ruler), accuracies in claimed.items():
-        cells = [cell for cell in entry.cells if (cell.attack, cell.ruler) == (attack, ruler)]
-        total = sum(cell.images for cell in cells)
-        counts = [sum(correct) for correct in zip(*(cell.correct for cell in cells), strict=False)]
-        if len(counts) != len(accuracies) or any(
-            abs(count / total - accuracy) > 1e-4 for count, accuracy in zip(counts, accuracies, strict=True)
-        ):
-            found.append(f"the accuracies under {shown(attack)} do not follow from its cells")
-    return found
-
-
-def _score_faults(entry: Entry) -> list[str]:
-    points = [
-        {"model": "", "attack": curve.attack, "ruler": curve.ruler, "accuracy": accuracy}
-        for curve in entry.curves
-        for accuracy in curve.accuracy
-    ]
-    attacks = entry.suite.attacks
-    scores = leaderboard_score(
-        pd.DataFrame(points, columns=["model", "attack", "ruler", "accuracy"]),
-        family={attack.spec: attack.family for attack in attacks},
-        kind={attack.spec: attack.kind for attack in attacks},
-    )
-    follows = {(row.kind, row.ruler): row.score for row in rows(scores, ScoreRow)}
-    found = []
-    for score in entry.scores:
-        expected = follows.get((score.kind, score.ruler))
-        spread = max(score.high - score.low, 1e-3)
-        centre = sum(score.replicates) / len(score.replicates)
-        if expected is None or abs(expected - score.score) > 1e-4:
-            found.append(f"the score {score.score:g} against {score.kind} does not follow from the curves")
-        elif abs(centre - score.score) > spread or not score.low - spread <= score.score <= score.high + spread:
-            found.append(f"the interval of the score against {score.kind} does not follow from its replicates")
-    return found

@@ -15,6 +15,7 @@ from ..._utils.files import shown
 from ...results import Run
 from . import entry as leaderboard_entry
 from .entry import Entry
+from .faults import faults as faults_of
 from .from_run import entries_of
 from .ranking import Board, boards
 from .tables import Links, html, markdown
@@ -97,7 +98,7 @@ def check(folder: Path) -> list[str]:
         No entries, or a corrupt one: where is named.
     """
     found = entries(folder)
-    faults = [f"{shown(path)}: {fault}" for path, entry in found.items() for fault in entry.faults()]
+    faults = [f"{shown(path)}: {fault}" for path, entry in found.items() for fault in faults_of(entry)]
     by_identity: dict[str, Path] = {}
     for path, entry in found.items():
         earlier = by_identity.setdefault(entry.identity, path)

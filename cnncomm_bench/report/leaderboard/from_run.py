@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import ntpath
 import re
 import shlex
@@ -10,29 +9,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from ..._utils.errors import DataError
-from ..._utils.frames import groups, rows
+from ..._utils.files import shown
+from ..._utils.frames import groups
 from ...attacks import parameters
-from ...results import ModelInfo, Run, leaderboard_score, suites
-from ...results.statistics import CLEAN, CurveRow, Floats, ScoreRow, ThresholdRow, quantiles
-from .entry import (
-    AttackRecord,
-    CellRecord,
-    CleanRecord,
-    CurveRecord,
-    DataRecord,
-    Entry,
-    Kind,
-    ModelRecord,
-    ScoreRecord,
-    SuiteRecord,
-    ThresholdRecord,
-)
-
-IMAGES_A_CELL = 256
-"""Small, so that a share of the cells is a share of every curve; a multiple of the usual batches, so that they are
-the same batches when a cell is rerun."""
+from ...results import ModelInfo, Run, suites
+from ...results.statistics import CLEAN
+from .correctness import IMAGES_A_CELL, pack_hits, pack_indices
+from .derived import derive
+from .entry import AttackRecord, CellRecord, DataRecord, Entry, Kind, ModelRecord, SuiteRecord
 
 _FEWEST_IMAGES = 30
 _OUTSIDE = re.compile(r"/|\\|~|\.\.[/\\]|[A-Za-z]:[/\\]")
@@ -65,7 +52,12 @@ def entries_of(run: Run) -> list[Entry]:
     fewest = int(run.curves.images.min())
     if fewest < _FEWEST_IMAGES:
         raise DataError(f"an attack ran on {fewest} images, and a leaderboard needs {_FEWEST_IMAGES} at least")
-    return [_entry(run, model) for model in run.info.models]
+    try:
+        return [_entry(run, model) for model in run.info.models]
+    except ValidationError as error:  # a stranger's run may hold anything that JSON can
+        first = error.errors(include_url=False)[0]
+        where = shown(".".join([error.title, *map(str, first["loc"])]), 80)
+        raise DataError(f"the run cannot be in a leaderboard: {where}: {shown(first['msg'])}") from None
 
 
 def portable(command: str) -> str:
@@ -84,7 +76,10 @@ def portable(command: str) -> str:
     >>> portable("cnncomm-bench --model /home/ada/net.pt --arch ../nets.py:net --out runs/1")
     'cnncomm-bench --model net.pt --arch nets.py:net'
     """
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise DataError(f"the run's command is no command line: {error}") from None
     kept: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
         if "--out" in (before, word) or word.startswith("--out="):
@@ -119,15 +114,31 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
     info = run.info
     if not model.sha256:
         raise DataError(f"{model.name} has no file, so no SHA-256 identifies it: a leaderboard cannot hold it")
-    curves = run.curves[run.curves.model == model.name]
-    clean = next(rows(curves[curves.attack == CLEAN], CurveRow))
     attacks = _over_the_grid(run)
     specs = {attack.spec for attack in attacks}
-    predictions = run.predictions[run.predictions.model == model.name]
-    thresholds = run.thresholds[(run.thresholds.model == model.name) & run.thresholds.attack.isin(specs)]
+    predictions = run.predictions[(run.predictions.model == model.name) & run.predictions.attack.isin(specs | {CLEAN})]
+    suite = SuiteRecord(
+        title=info.suite.title,
+        snr_db=list(info.suite.snr_db),
+        rulers=list(info.suite.rulers),
+        samples=info.suite.samples,
+        attacks=[
+            AttackRecord(
+                spec=attack.spec,
+                kind=_kind(attack.adversary),
+                family=attack.family,
+                samples=attack.samples,
+                parameters=settings(attack),
+            )
+            for attack in attacks
+        ],
+    )
+    cells = list(_cells(predictions))
+    numbers = derive(suite, info.data.classes, cells)
     how = model.preprocessing
     labels = run.predictions.drop_duplicates("image")["label"]
     return Entry(
+        schema_version=2,
         model=ModelRecord(
             name=model.name,
             sha256=model.sha256,
@@ -141,22 +152,7 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
             classes=info.data.classes,
             commonest=round(float(labels.value_counts(normalize=True).max()), 6),
         ),
-        suite=SuiteRecord(
-            title=info.suite.title,
-            snr_db=list(info.suite.snr_db),
-            rulers=list(info.suite.rulers),
-            samples=info.suite.samples,
-            attacks=[
-                AttackRecord(
-                    spec=attack.spec,
-                    kind=_kind(attack.adversary),
-                    family=attack.family,
-                    samples=attack.samples,
-                    parameters=settings(attack),
-                )
-                for attack in attacks
-            ],
-        ),
+        suite=suite,
         seeds=info.seeds,
         bits=info.bits,
         batch_size=info.batch_size,
@@ -164,16 +160,11 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
         command=portable(info.command),
         versions=info.versions,
         findings=model.findings,
-        clean=CleanRecord(
-            accuracy=round(clean.accuracy, 6),
-            low=round(clean.accuracy_low, 6),
-            high=round(clean.accuracy_high, 6),
-            images=clean.images,
-        ),
-        scores=list(_scores(run, model.name)),
-        thresholds=[_threshold(row) for row in rows(thresholds, ThresholdRow)],
-        curves=list(_curves(curves[curves.attack.isin(specs)])),
-        cells=list(_cells(predictions[predictions.attack.isin(specs | {CLEAN})])),
+        clean=numbers.clean,
+        scores=numbers.scores,
+        thresholds=numbers.thresholds,
+        curves=numbers.curves,
+        cells=cells,
     )
 
 
@@ -186,72 +177,22 @@ def _kind(adversary: bool) -> Kind:
     return "adversary" if adversary else "noise"
 
 
-def _scores(run: Run, model: str) -> Iterator[ScoreRecord]:
-    """Score by kind and ruler, in the run's images and in every bootstrap sample of them."""
-    attacks = {entry.spec: entry for entry in _over_the_grid(run)}
-    curves = run.scores.means
-    means = leaderboard_score(
-        curves[curves.model == model],
-        family={spec: entry.family for spec, entry in attacks.items()},
-        kind={spec: _kind(entry.adversary) for spec, entry in attacks.items()},
-    )
-    counts = run.scores.counts
-    for row in rows(means, ScoreRow):
-        families: dict[str, list[Floats]] = {}
-        for curve in counts.curves:
-            entry = attacks.get(curve.attack)
-            if entry and (curve.model, curve.ruler, _kind(entry.adversary)) == (model, row.ruler, row.kind):
-                values = counts.accuracies(curve.images)[1:, curve.cells].mean(1)
-                families.setdefault(entry.family, []).append(values)
-        replicates = np.mean([np.mean(values, axis=0) for values in families.values()], axis=0).round(5)
-        low, high = quantiles(replicates, replicates)
-        yield ScoreRecord(
-            kind=_kind(row.kind == "adversary"),
-            ruler=row.ruler,
-            score=round(row.score, 6),
-            low=low,
-            high=high,
-            replicates=replicates.tolist(),
-        )
-
-
-def _curves(curves: pd.DataFrame) -> Iterator[CurveRecord]:
-    for (attack, ruler), curve in groups(curves, ["attack", "ruler"]):
-        rising = curve.sort_values("snr_db").round(6)
-        yield CurveRecord(
-            attack=attack,
-            ruler=ruler,
-            images=rising.images.tolist(),
-            accuracy=rising.accuracy.tolist(),
-            low=rising.accuracy_low.tolist(),
-            high=rising.accuracy_high.tolist(),
-        )
-
-
-def _threshold(row: ThresholdRow) -> ThresholdRecord:
-    def number(value: float) -> float | None:
-        return round(float(value), 3) if math.isfinite(value) else None
-
-    value = row.threshold_db
-    return ThresholdRecord(
-        attack=row.attack,
-        ruler=row.ruler,
-        level=number(row.level),
-        threshold_db=number(value),
-        low=number(row.low),
-        high=number(row.high),
-        side="none" if math.isnan(value) else "on" if math.isfinite(value) else "below" if value < 0 else "above",
-    )
-
-
 def _cells(predictions: pd.DataFrame) -> Iterator[CellRecord]:
-    """Counts of right answers in blocks of images, in rising order of the images."""
+    """Which images were right, in blocks of them in rising order."""
     right = predictions.assign(right=predictions["prediction"] == predictions["label"])
     for (attack, ruler, seed), part in groups(right, ["attack", "ruler", "seed"]):
-        table = part.pivot(index="image", columns="snr_db", values="right").sort_index(axis=0).sort_index(axis=1)
-        hits = table.to_numpy()
-        for start in range(0, len(hits), IMAGES_A_CELL):
-            block = hits[start : start + IMAGES_A_CELL]
+        table = part.pivot(index="snr_db", columns="image", values="right").sort_index(axis=0).sort_index(axis=1)
+        if table.isna().to_numpy().any():
+            raise DataError(f"{shown(attack)} did not run on the same images at every SNR")
+        images, hits = table.columns.to_numpy(dtype=np.int64), table.to_numpy(dtype=bool)
+        for start in range(0, len(images), IMAGES_A_CELL):
+            block = slice(start, start + IMAGES_A_CELL)
             yield CellRecord(
-                attack=attack, ruler=ruler, seed=int(seed), images=len(block), correct=block.sum(0).astype(int).tolist()
+                attack=attack,
+                ruler=ruler,
+                seed=int(seed),
+                images=len(images[block]),
+                correct=hits[:, block].sum(1).tolist(),
+                which=pack_indices(images[block]),
+                right=pack_hits(hits[:, block]),
             )

@@ -30,11 +30,17 @@ INTRODUCTION = (
     "Attacks of one family, such as all the alpha-stable noises, are averaged first and count once; noises and "
     "adversaries are ranked apart. A constant classifier scores chance, and whatever is no better than chance on clean "
     "images comes last. Only runs of the same suite on the same images share a table.",
-    "Ties are shown as ties: a place such as 2\N{EN DASH}3 means that the entry does not differ from a neighbour. The "
-    "per-image predictions are not available here, so each entry carries its score in bootstrap samples of the images; "
-    "all entries of a table drew the same samples, and two of them differ where the 95 % interval of the "
-    "difference of their scores, sample by sample (a paired bootstrap), excludes zero. Each pair is judged on its own.",
+    "Ties are shown as ties: a place such as 2\N{EN DASH}3 means that the entry does not differ from a neighbour. Each "
+    "entry carries its score in bootstrap samples of the images; all entries of a table drew the same samples, and two "
+    "of them differ where the 95 % interval of the difference of their scores, sample by sample (a paired bootstrap), "
+    "excludes zero. Each pair is judged on its own.",
+    "An entry carries which images were right: verify recomputes every number from that, and reruns a share of it. "
+    "Entries of schema version 1 carry counts alone: their accuracies and scores are recomputed, and they are marked "
+    "\N{DAGGER} because their intervals, places and thresholds are not. Names of models and suites, commands, "
+    "versions, devices and warnings are shown as stated.",
 )
+
+UNVERIFIED = "numbers not recomputed by verify: intervals, places and thresholds"
 
 Links = Mapping[str, str]
 """An entry's identity to its file, relative to the page."""
@@ -68,11 +74,13 @@ def markdown(boards: Sequence[Board], links: Links) -> str:
             parts.append(_plain(about["attacks"][kind]))
             rows = ["| place | model | score | 95 % | clean accuracy |", "|---|---|---:|---|---:|"]
             rows += [
-                f"| {at.place} | [{_plain(at.entry.model.name)}]({quote(links[at.entry.identity])}) "
+                f"| {at.place} | [{_plain(at.entry.model.name)}]({quote(links[at.entry.identity])}){_mark(at.entry)} "
                 f"| {at.score.score:.3f} | {at.score.low:.3f} to {at.score.high:.3f} | {at.entry.clean.accuracy:.3f} |"
                 for at in standings
             ]
             parts.append("\n".join(rows))
+            if any(_mark(at.entry) for at in standings):
+                parts.append(f"\N{DAGGER} {UNVERIFIED}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -109,6 +117,10 @@ def html(boards: Sequence[Board], links: Links) -> str:
 def _plain(text: str) -> str:
     """Text that Markdown takes for nothing but text: whatever could be markup is written by its number."""
     return re.sub(r"[^\w ,;:.()=\u2013-]|_|\.(?!\d)", lambda found: f"&#{ord(found[0])};", text)
+
+
+def _mark(entry: Entry) -> str:
+    return "" if entry.recomputable else " \N{DAGGER}"
 
 
 def _ranking_name(board: Board, kind: str, ruler: str) -> str:
@@ -152,6 +164,7 @@ def _view(number: int, board: Board, links: Links) -> dict[str, Any]:
                 "file": links[entry.identity],
                 "link": quote(links[entry.identity]),
                 "warned": bool(entry.findings),
+                "unverified": "" if entry.recomputable else UNVERIFIED,
                 "clean": entry.clean,
                 "standings": [
                     _standing(places[key].get(entry.identity), order) for key, order in _orders(board).items()
@@ -203,9 +216,10 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("preparation", f"mean {numbers[0]}; std {numbers[1]}" + (f"; size {model.size}" if model.size else "")),
         ("data", f"SHA-256 {entry.data.sha256}"),
         ("seeds", ", ".join(map(str, entry.seeds))),
-        ("device", shown(entry.device)),
-        *(("warning", shown(finding, 2000)) for finding in entry.findings),
-        ("versions", ", ".join(f"{shown(name)} {shown(number)}" for name, number in entry.versions.items())),
+        ("verify", "recomputes every number" if entry.recomputable else UNVERIFIED),
+        ("device, as stated", shown(entry.device)),
+        *(("warning, as stated", shown(finding, 2000)) for finding in entry.findings),
+        ("versions, as stated", ", ".join(f"{shown(name)} {shown(number)}" for name, number in entry.versions.items())),
     ]
 
 

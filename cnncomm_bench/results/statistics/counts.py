@@ -106,8 +106,7 @@ class Counts:
         keys = {name: _codes(predictions[name]) for name in ("model", "attack", "ruler", "snr_db", "seed")}
         image, self.images = _codes(predictions["image"])
         cell = _combine([keys[name] for name in ("model", "attack", "ruler", "snr_db")])
-        present = np.flatnonzero(np.bincount(cell))
-        self.cell_of_row = _renumber(cell, present)
+        present, self.cell_of_row = np.unique(cell, return_inverse=True)
         count, images = len(present), len(self.images)
 
         right = (predictions["prediction"].to_numpy() == predictions["label"].to_numpy()).astype(np.float32)
@@ -260,9 +259,3 @@ def _combine(parts: list[tuple[npt.NDArray[np.intp], pd.Index]]) -> npt.NDArray[
     for codes, values in parts[1:]:
         combined = combined * len(values) + codes
     return combined
-
-
-def _renumber(codes: npt.NDArray[np.intp], present: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    number = np.zeros(present[-1] + 1, dtype=np.intp)
-    number[present] = np.arange(len(present))
-    return number[codes]

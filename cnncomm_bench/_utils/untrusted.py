@@ -1,0 +1,91 @@
+"""Reading files of strangers: regular ones only, of bounded size, and JSON that means one thing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .errors import RunFolderError
+from .files import shown
+
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file; a link is not followed, and a pipe is not waited for.
+
+    Raises
+    ------
+    FileNotFoundError
+    RunFolderError
+        It is no regular file, or cannot be read.
+    """
+    name = shown(path)
+    try:
+        if path.is_symlink():
+            raise RunFolderError(f"{name} is a link, expected a regular file: copy the file itself")
+        descriptor = os.open(path, _OPEN)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RunFolderError(f"{name} is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Content of a regular file, see `open_regular`.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+        Largest size in bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+    RunFolderError
+        It is no regular file, is too large, or cannot be read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise RunFolderError(f"{shown(path)} has {size} bytes, expected at most {most}")
+        return file.read()
+
+
+def check_json(content: bytes) -> None:
+    """Refuse JSON whose meaning depends on the reader.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, is nested too deeply, names a key twice, or holds NaN or a number beyond a double's range.
+    """
+    try:
+        json.loads(content, object_pairs_hook=_distinct, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"it has the key {shown(key, 80)} twice")
+        content[key] = value
+    return content
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{shown(text, 40)} is no finite number")
+    return number
