@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .._utils.errors import Interrupted
 from ..report import write_outputs
-from ..results import Run, Store
+from ..results import Plan, Run, Store
+from .cells import Cell
+from .planning import design_of, make_plan, samples_of
 from .preparation import Request
 from .scheduler import complete
 from .worker import Worker
@@ -34,7 +36,7 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
     Interrupted
         Ctrl-C: says what is stored.
     """
-    info, cells, folder = request.info, request.cells, request.folder
+    info, folder, config = request.info, request.folder, request.config
     worker = Worker(
         [model.predict for model in request.models],
         [model.name for model in request.models],
@@ -43,9 +45,18 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
         device=info.device,
         bits=info.bits,
     )
-    with Store(folder, info.model_copy(update={"command": command}), len(cells)).writing() as store:
+    with Store(folder, info.model_copy(update={"command": command}), 0).writing() as store:
+        cells: list[Cell] = []
         try:
-            complete(cells, worker, store, executor=request.config.executor, quiet=quiet)
+            if store.info.finished and store.info.plan is None:  # by a version that stored no plan
+                plan = Plan()
+            else:
+                plan = store.info.plan or make_plan(request, worker, quiet=quiet)
+            cells = request.planned(plan)
+            store.keep_plan(plan, len(cells))
+            design = None if config.precision is None else design_of(request, config.precision, samples_of(info, plan))
+            complete(cells, worker, store, executor=config.executor, quiet=quiet, design=design,
+                     extend=request.cells_of)  # fmt: skip
             run = Run.open(folder)
             if outputs:
                 write_outputs(run, folder, data=request.data, models=request.models)

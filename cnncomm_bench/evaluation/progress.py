@@ -21,12 +21,14 @@ class Progress:
     cells : sequence of Cell
         What is left to compute.
     quiet : bool
+    what : str
+        Stands before the model and attack, such as `pilot`.
     """
 
-    def __init__(self, names: Sequence[str], cells: Sequence[Cell], *, quiet: bool = False) -> None:
-        self._names = names
-        total = sum(passes(cell.attack).weight * cell.num_forwards for cell in cells)
-        self._bar = tqdm(total=total, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
+    def __init__(self, names: Sequence[str], cells: Sequence[Cell], *, quiet: bool = False, what: str = "") -> None:
+        self._names, self._what = names, f"{what} " if what else ""
+        self._bar = tqdm(total=0, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
+        self.extend(cells)
 
     def __enter__(self) -> Progress:
         return self
@@ -36,7 +38,11 @@ class Progress:
     ) -> None:
         self._bar.close()
 
+    def extend(self, cells: Sequence[Cell]) -> None:
+        """Count further cells."""
+        self._bar.total += sum(passes(cell.attack).weight * cell.num_forwards for cell in cells)
+
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
-        self._bar.set_description(f"{self._names[cell.model]}: {cell.attack.spec}", refresh=False)
+        self._bar.set_description(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}", refresh=False)
         self._bar.update(images * passes(cell.attack).weight)

@@ -97,6 +97,15 @@ class RunInfo(BaseModel):
     failures: list[Failure] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
 
+    @property
+    def snr_db(self) -> tuple[float, ...]:
+        """Every SNR of the run's grids, rising."""
+        grid = self.suite.snr_db
+        if not isinstance(grid, str):
+            return grid
+        laid = () if self.plan is None else (*self.plan.grids, *self.plan.blocks)
+        return tuple(sorted({db for each in laid for db in each.snr_db}))
+
     def identity(self) -> dict[str, Any]:
         """What decides the predictions: a folder is resumed only where all of it agrees, and is named after it.
 

@@ -157,6 +157,15 @@ def load(name: str) -> Suite:
     return build(f"suite {name}", **content)
 
 
+def with_samples(suite: Suite) -> Suite:
+    """A suite in which attacks that say nothing else run on `MOST_IMAGES`."""
+    entries = tuple(
+        entry.model_copy(update={"samples": entry.samples or suite.samples or MOST_IMAGES[entry.adversary]})
+        for entry in suite.attacks
+    )
+    return suite.model_copy(update={"attacks": entries})
+
+
 def build(what: str, **content: object) -> Suite:
     """A suite from its parts, with an error that names the part at fault.
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from .._utils.atomic import is_leftover, write_atomically, write_text
 from .._utils.errors import RunFolderError
+from .plan import Block, Plan
 from .reader import PREDICTIONS, read_info
 from .schema import Failure, RunInfo
 
@@ -100,6 +101,16 @@ class Store:
     def missing(self) -> list[int]:
         """Indices of the cells that are not stored yet, those that failed and those that are damaged among them."""
         return [] if self.complete else [index for index in range(self.cells) if not self._stored(index)]
+
+    def extend(self, blocks: Sequence[Block], cells: int) -> None:
+        """Add blocks to the plan, and say how many cells it now has."""
+        plan = self.info.plan or Plan()
+        self.keep_plan(plan.model_copy(update={"blocks": (*plan.blocks, *blocks)}), cells)
+
+    def keep_plan(self, plan: Plan, cells: int) -> None:
+        """Store the plan, so that a resumed run does as it planned."""
+        self.info, self.cells = self.info.model_copy(update={"plan": plan}), cells
+        self.save_info()
 
     def write_cell(
         self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float, batch_size: int

@@ -2,6 +2,7 @@
 
 from .counts import CLEAN, Counts, Curve
 from .decibels import as_text, format_db, format_gain
+from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
@@ -12,7 +13,9 @@ from .worst import WORST
 __all__ = [
     "CLEAN",
     "CONFIDENCE",
+    "PILOT_IMAGES",
     "WORST",
+    "Answers",
     "Counts",
     "Crossing",
     "Curve",
@@ -24,6 +27,7 @@ __all__ = [
     "ThresholdRow",
     "Z",
     "as_text",
+    "block_ends",
     "capacity",
     "common_level",
     "crossing",
@@ -33,7 +37,10 @@ __all__ = [
     "format_db",
     "format_gain",
     "isotonic",
+    "lay_grid",
+    "next_points",
     "paired_difference",
+    "pilot_points",
     "quantiles",
     "resample",
     "threshold",
