@@ -52,7 +52,9 @@ class Population:
 
     def threshold(self, centre: float) -> float:
         level = (CLEAN + CHANCE) / 2
-        return float(brentq(lambda x: self.accuracy(x, centre) - level, centre - 9 * self.spread, centre + 9 * self.spread))
+        return float(
+            brentq(lambda x: self.accuracy(x, centre) - level, centre - 9 * self.spread, centre + 9 * self.spread)
+        )
 
     def draw(self, rng: np.random.Generator, centre: float, images: int) -> Images:
         tolerance = centre + self.spread * LAWS[self.law].rvs(images, random_state=rng)

@@ -97,7 +97,11 @@ def test_entries_that_lost_their_end_say_so(run, tmp_path):
     ("old", "new", "said"),
     [
         ('"classes": 4', '"classes": 1', "classes"),
-        ('"classes": 4', '"classes": 2', "predictions.parquet is corrupt in the column label: from 0 to 2, expected 0 to 1"),
+        (
+            '"classes": 4',
+            '"classes": 2',
+            "predictions.parquet is corrupt in the column label: from 0 to 2, expected 0 to 1",
+        ),
         ('"shape": [\n   3,\n   16,\n   20\n  ]', '"shape": []', "shape"),
         ('"finished": true', '"finished": "maybe"', "run.json is corrupt at finished"),
         ('"name": "model"', '"name": 7', "run.json is corrupt at models.0.name"),

@@ -24,7 +24,9 @@ _LIST: dict[str, Any] = {"multiple": True, "metavar": "LIST"}
 @click.option("--jammer", "jammers", **_LIST, help="white, tone, tone:offset=0.5 (in symbol rates beside the carrier).")
 @click.option("--burst", "bursts", **_LIST, help="Impulses of the same energy in a window of so many samples.")
 @click.option("--interleaver", "interleavers", **_LIST, help="none, block. Default: none.")
-@click.option("--max-bits", type=int, metavar="N", help="Where a point ends without enough errors. Default: 10^7, coded 200,000.")
+@click.option(
+    "--max-bits", type=int, metavar="N", help="Where a point ends without enough errors. Default: 10^7, coded 200,000."
+)
 @click.option("--min-errors", type=int, metavar="N", help="Errors a point waits for: frames where bits depend on each "
               "other. Default: 1,000, coded 100.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of data and noise.")

@@ -29,13 +29,13 @@ from .typed import typed
               "suite's, usually auto.")  # fmt: skip
 @click.option("--precision", metavar="DB", help="Add images until each threshold's 95 % interval is at most +-DB, at "
               "the SNRs around it alone.")  # fmt: skip
-@click.option("--minutes", metavar="M", help="As many images as fit into M minutes.")
+@click.option("--minutes", metavar="M", help="Run as many images as fit into M minutes.")
 @click.option("--eps-l2", multiple=True, metavar="EPS", help="Run adversaries also at this L2 radius, such as 0.5.")
 @click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this Linf radius: 8/255.")
 @click.option("--ruler", "rulers", multiple=True, metavar="NAME", help="realised, dispersion or geometric.")
 @click.option("--bits", metavar="N", help="Round disturbed images as an N-bit file would.")
-@click.option("--samples", metavar="N", help="Use N images, balanced over the classes. Default: at most 1,000 "
-              "under noise, 200 under an adversary."  # fmt: skip
+@click.option("--samples", metavar="N", help="Use N images, balanced over the classes. Default: at most 1,000 under "
+              "a noise, 200 under an adversary.")  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, metavar="N", help="Of the noise; several are run one after another. "
               "Default: 0.")  # fmt: skip
 @click.option("--batch-size", metavar="N", help="Images in a forward pass. Default: by their size.")

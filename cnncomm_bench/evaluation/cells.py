@@ -106,7 +106,7 @@ def plan(
             if blocks_alone and not isinstance(attack, AtRadius):
                 continue
             subset = dataset.subset(laid.samples.get(entry.spec, entry.samples or suite.samples))
-            size = laid.cell_images.get(entry.spec, BLOCK)
+            size = min(BLOCK, laid.cell_images.get(entry.spec, BLOCK))
             for ruler in rulers_of(suite.rulers, attack):
                 grid = laid.grid(entry.spec, ruler) or (NOMINAL_GRID if suite.snr_db == suites.AUTO else suite.snr_db)
                 if isinstance(attack, AtRadius):

@@ -64,7 +64,9 @@ def _pilot(request: Request, worker: Worker, quiet: bool) -> Design:
     info, labels = request.info, request.dataset.labels
     design = design_of(request, None, samples_of(info, Plan()))
     images = request.dataset.subset(PILOT_IMAGES)
-    clean = [Cell(model, Clean(), "realised", info.seeds[0], images, (math.inf,)) for model in range(len(request.models))]
+    clean = [
+        Cell(model, Clean(), "realised", info.seeds[0], images, (math.inf,)) for model in range(len(request.models))
+    ]
     agreed: dict[int, Indices] = {}
 
     def jobs(cells: Sequence[Cell]) -> Iterator[Job]:

@@ -63,15 +63,11 @@ class Request:
     def planned(self, laid: Plan | None) -> list[Cell]:
         """The plan of the run, with what the run decided before and while it ran."""
         blocks_alone = laid is not None and self.config.precision is not None
-        return plan(
-            len(self.models), self.info.suite, self.dataset, self.info.seeds, laid, blocks_alone=blocks_alone
-        )
+        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds, laid, blocks_alone=blocks_alone)
 
     def cells_of(self, blocks: Sequence[Block]) -> list[Cell]:
         """The cells of blocks of a sequential design."""
-        return [
-            cell for block in blocks for cell in block_cells(block, self.info.suite, self.dataset, self.info.seeds)
-        ]
+        return [cell for block in blocks for cell in block_cells(block, self.info.suite, self.dataset, self.info.seeds)]
 
     @property
     def folder(self) -> Path:

@@ -14,7 +14,6 @@ from ..results.statistics import (
     PILOT_IMAGES,
     Answers,
     block_ends,
-    estimate,
     lay_grid,
     next_points,
     pilot_points,
@@ -100,17 +99,6 @@ class Design:
             Grid(attack=spec, ruler=ruler, snr_db=tuple(sorted(shared[self._entries[spec].family, ruler])))
             for spec, ruler in laid
         )
-
-    def unfinished(self) -> Iterator[str]:
-        """A line for each threshold that is not known to the precision, when the design is complete."""
-        assert self._precision is not None
-        for spec, ruler in self._curves():
-            for model in self._running(spec, ruler):
-                at, low, high = estimate(self._answers(model, spec, ruler).threshold())
-                if not max(high - at, at - low) <= self._precision:
-                    images = len(self._answers(model, spec, ruler).clean)
-                    reached = f"+-{max(high - at, at - low):.2f} dB" if np.isfinite(at) else "no threshold"
-                    yield f"model {model + 1}, {spec}: {reached} after all {images} images"
 
     def _curves(self) -> Iterator[_Curve]:
         return ((spec, ruler) for spec in self._attacks for ruler in self._rulers[spec])

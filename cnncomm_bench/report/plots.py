@@ -144,7 +144,8 @@ def _dress(axes: Axes, norm: float, values: int, *, signs: bool, first_row: bool
         radii = axes.secondary_xaxis("top")
         also = ", and L∞ radius of attacks along the sign" if signs else ""
         radii.set_xlabel(f"L2 radius at the median norm, {norm:.3g}{also}", fontsize=8)
-        grid = range(0, 51, 10)
+        first, last = axes.get_xlim()
+        grid = [db for db in range(-20, 101, 10) if first <= db <= last]
         radii.set_xticks(grid, [_radii(norm * 10 ** (-db / 20), values, signs) for db in grid], fontsize=8)
 
 

@@ -103,8 +103,27 @@ class RunInfo(BaseModel):
         grid = self.suite.snr_db
         if not isinstance(grid, str):
             return grid
-        laid = () if self.plan is None else (*self.plan.grids, *self.plan.blocks)
-        return tuple(sorted({db for each in laid for db in each.snr_db}))
+        return tuple(sorted(set().union(*self._laid().values())))
+
+    @property
+    def common_snr_db(self) -> tuple[float, ...]:
+        """SNRs that the grids of all attacks share, rising."""
+        grid, laid = self.suite.snr_db, self._laid()
+        if not isinstance(grid, str):
+            return grid
+        return tuple(sorted(set.intersection(*laid.values()))) if laid else ()
+
+    def grid(self, attack: str, ruler: str) -> tuple[float, ...]:
+        """SNRs of an attack under a ruler, rising."""
+        grid = self.suite.snr_db
+        return grid if not isinstance(grid, str) else tuple(sorted(self._laid().get((attack, ruler), ())))
+
+    def _laid(self) -> dict[tuple[str, str], set[float]]:
+        """SNRs by attack and ruler, as far as they were laid."""
+        laid: dict[tuple[str, str], set[float]] = {}
+        for each in () if self.plan is None else (*self.plan.grids, *self.plan.blocks):
+            laid.setdefault((each.attack, each.ruler), set()).update(each.snr_db)
+        return laid
 
     def identity(self) -> dict[str, Any]:
         """What decides the predictions: a folder is resumed only where all of it agrees, and is named after it.

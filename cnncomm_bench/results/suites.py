@@ -232,7 +232,9 @@ def parse_grid(text: str) -> tuple[float, ...]:
     >>> parse_grid("0:20:10")
     (0.0, 10.0, 20.0)
     """
-    usage = f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, a list such as 10,20,30, or auto"
+    usage = (
+        f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, a list such as 10,20,30, or auto"
+    )
     try:
         if ":" in text:
             first, last, step = (float(part) for part in text.split(":"))

@@ -85,7 +85,13 @@ class Crossing:
 
 
 def crossing(
-    accuracy: Floats, snr_db: Floats, level: Floats, *, ceiling: Floats, chance: float, images: int | npt.NDArray[np.integer[Any]]
+    accuracy: Floats,
+    snr_db: Floats,
+    level: Floats,
+    *,
+    ceiling: Floats,
+    chance: float,
+    images: int | npt.NDArray[np.integer[Any]],
 ) -> Crossing:
     """SNR at which accuracy crosses a level.
 
