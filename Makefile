@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/bundled
+FUZZ_SECONDS ?= 1800
 
-.PHONY: bench test hostile lint clean
+.PHONY: bench test hostile fuzz lint audit clean
 
 bench: $(VENV)/installed
 	$(BIN)/cnncomm-bench --out $(OUT)
@@ -17,8 +18,20 @@ test: $(VENV)/installed-test
 hostile: $(VENV)/installed-test
 	HOSTILE=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/hostile
 
+# Coverage-guided fuzzing of all that opens a stranger's file, one target after another; its findings are crash-* files.
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[fuzz]
+	for target in checkpoint images run_folder entry; do \
+		nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+# Known vulnerabilities of the pins; without the database of advisories, the pins that are older than three years.
+# pip-audit needs a newer requests than torchattacks allows, so it has an environment of its own.
+audit: $(VENV)/audit/installed
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt || \
+	    { echo "Pins older than three years:"; grep "# released" constraints.txt; exit 1; }
 
 clean:
 	rm -rf $(VENV) build *.egg-info
@@ -31,6 +44,11 @@ $(VENV)/installed: setup.cfg constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[test]
+	touch $@
+
+$(VENV)/audit/installed:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet "pip-audit>=2.7"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-test

@@ -1,18 +1,22 @@
 """Attacks: everything that turns a clean image into a disturbed one at a stated SNR.
 
-`registry` finds an attack by its spec string, `base` holds the contract, and each family has a file.
+`registry` finds an attack by its spec string, `attack` holds the contract, `base` its two kinds, and each family has
+a file.
 """
 
 if __name__ != "cnncomm_bench.attacks":
     raise ImportError(f"this package is cnncomm_bench.attacks; it cannot be imported as {__name__!r}")
 
 from . import stable
-from .base import Adversary, Attack, Batch, DirectionNoise, Noise, Perturbed
+from .attack import Attack, Norm, Passes
+from .base import Adversary, DirectionNoise, Noise
+from .batch import AdversaryBatch, ImageBatch, NoiseBatch, Perturbed
 from .losses import column, loss_and_grad
-from .minimum_norm import MinimumNorm
+from .names import LIBRARIES, available, is_own
 from .query import Logits, checked, predict
 from .radius import AtRadius
-from .registry import LIBRARIES, available, parameters, parse
+from .registry import parse
+from .spec import parameters
 from .stable import StableNoise
 from .tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
 
@@ -20,24 +24,28 @@ __all__ = [
     "LIBRARIES",
     "NYQUIST",
     "Adversary",
+    "AdversaryBatch",
     "AtRadius",
     "Attack",
     "BandNoise",
-    "Batch",
     "DirectionNoise",
-    "Perturbed",
+    "ImageBatch",
     "Logits",
-    "MinimumNorm",
     "Noise",
+    "NoiseBatch",
+    "Norm",
+    "Passes",
+    "Perturbed",
     "StableNoise",
     "ToneNoise",
     "available",
     "checked",
     "column",
+    "is_own",
+    "loss_and_grad",
     "parameters",
     "parse",
     "predict",
     "radial_frequencies",
-    "loss_and_grad",
     "stable",
 ]

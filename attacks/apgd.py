@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests
-from .base import Adversary, Batch
+from .attack import Passes
+from .base import Adversary
+from .batch import AdversaryBatch
 from .losses import (
     Loss,
     LossAndGrad,
@@ -50,6 +52,7 @@ class AutoGradient(Adversary):
     """
 
     family: ClassVar[str] = "apgd"
+    stops_when_fooled: ClassVar[bool] = True
 
     steps: int = 50
     restarts: int = 1
@@ -71,9 +74,13 @@ class AutoGradient(Adversary):
         """
         return ball_points(keys, shape, self.restarts, seed=seed, family=self.family, call=call)
 
-    def goals(self, batch: Batch, images: Tensor) -> Iterator[Tensor]:
+    def passes(self, classes: int) -> Passes:
+        """Every step of every restart, and the margin where it ends; see `Attack.passes`."""
+        gradients = self.restarts * self.steps * self.eot
+        return Passes(gradients + self.restarts * self.eot + 1, gradients)
+
+    def goals(self, batch: AdversaryBatch, images: Tensor) -> Iterator[Tensor]:
         """A class for each image, one ascent after another: here its label, to get away from."""
-        assert batch.labels is not None
         yield batch.labels
 
     def loss(self, goal: Tensor) -> Loss:
@@ -81,7 +88,7 @@ class AutoGradient(Adversary):
         return log_odds
 
     @final
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """First iterate that fools the model, else the one of largest margin, see `Adversary.perturb`."""
         best, best_margin = batch.images.clone(), torch.full_like(budget_db, -torch.inf)
         for restart in range(self.restarts):
@@ -95,7 +102,7 @@ class AutoGradient(Adversary):
         return best
 
     def _ascend(
-        self, batch: Batch, budget_db: Tensor, begin: Tensor, goal: Tensor, left: Tensor
+        self, batch: AdversaryBatch, budget_db: Tensor, begin: Tensor, goal: Tensor, left: Tensor
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Rows of the batch, their images on the way up, and the margins."""
         if not len(left):
@@ -137,13 +144,19 @@ class AutoGradientRatio(AutoGradient):
         if self.targets < 1:
             raise UsageError(f"apgd-dlr with targets={self.targets}: must be above 0")
 
-    def goals(self, batch: Batch, images: Tensor) -> Iterator[Tensor]:
+    def passes(self, classes: int) -> Passes:
+        """Those of auto-PGD; if targeted, for each target, after an answer that names them; see `Attack.passes`."""
+        forward, backward = super().passes(classes)
+        if not self.targeted:
+            return Passes(forward, backward)
+        ascents = min(self.targets, classes - 1)
+        return Passes(ascents * (forward - 1) + self.restarts + 1, ascents * backward)
+
+    def goals(self, batch: AdversaryBatch, images: Tensor) -> Iterator[Tensor]:
         """The label, or the likeliest other classes one after another."""
         if not self.targeted:
             yield from super().goals(batch, images)
             return
-        assert batch.model is not None
-        assert batch.labels is not None
         with torch.no_grad():
             logits = checked(batch.model(images), len(images))
         others = logits.scatter(1, batch.labels[:, None], -torch.inf).argsort(1, descending=True)
@@ -202,7 +215,7 @@ class _Climb:
         self.peak_gradient = torch.where(column(higher), here.gradient, self.peak_gradient)
 
     def adapt(self, steps: int) -> None:
-        """Halve the step, and go back to the peak, where the loss rose too rarely or the peak stands still."""
+        """Halve the step, and go back to the peak, where the loss rose too rarely or the peak does not move."""
         stuck = ~self.just_halved & (self.peak_loss <= self.last_peak_loss)
         halve = (self.rises < _RISING * steps) | stuck
         self.stride = torch.where(column(halve), self.stride / 2, self.stride)
@@ -217,7 +230,7 @@ class _Climb:
         self.last, self.current = self.current, project_to_ball(clean, mixed, budget_db, bounds)
 
 
-def _begin(batch: Batch, budget_db: Tensor, start: Tensor, *, warm: bool) -> Tensor:
+def _begin(batch: AdversaryBatch, budget_db: Tensor, start: Tensor, *, warm: bool) -> Tensor:
     direction = start.to(batch.images.dtype)
     if warm and batch.warm_start is not None:
         reached = batch.warm_start - batch.images

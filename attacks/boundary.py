@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from .base import Batch
+from .batch import AdversaryBatch, NoiseBatch
 from .stable import StableNoise
 
 
-def seen_along(batch: Batch, nearest: Tensor, right: Tensor, budgets_db: Tensor) -> Iterator[dict[str, Tensor]]:
+def seen_along(
+    batch: AdversaryBatch, nearest: Tensor, right: Tensor, budgets_db: Tensor
+) -> Iterator[dict[str, Tensor]]:
     """What white noise does to an image if its boundary is a plane across the nearest adversarial example.
 
     With that example at clean + d u, |u| = 1, the plane's far side is where the noise n has <n, u> > d. Isotropic noise
@@ -21,7 +22,7 @@ def seen_along(batch: Batch, nearest: Tensor, right: Tensor, budgets_db: Tensor)
 
     Parameters
     ----------
-    batch : Batch
+    batch : AdversaryBatch
     nearest : Tensor, shape-(N, C, H, W)
         Nearest adversarial examples; the clean image where none is known.
     right : Tensor, shape-(N,), bool
@@ -32,7 +33,7 @@ def seen_along(batch: Batch, nearest: Tensor, right: Tensor, budgets_db: Tensor)
     Yields
     ------
     dict of Tensor, shape-(N,)
-        For each SNR: `nearest_found`, 1 where there is one; `white_along`, the share of the noise's power that lies
+        For each SNR: `nearest_found`, 1 where there is one; `white_along`, the share of the noise's power
         along it, 0 where there is none; `flat_right`, 1 where a right image stays on the near side.
     """
     clean = batch.images
@@ -40,7 +41,7 @@ def seen_along(batch: Batch, nearest: Tensor, right: Tensor, budgets_db: Tensor)
     distance = path.norm(dim=1)
     found = distance > 0
     unit = path / torch.where(found, distance, 1.0)[:, None]
-    white = replace(batch, ruler="realised", draws=None)
+    white = NoiseBatch(clean, seed=batch.seed, call=batch.call, bounds=batch.bounds, keys=batch.keys)
     for disturbed in StableNoise(alpha=2.0).over(white, budgets_db):
         noise = (disturbed.images - clean).flatten(1).double()
         reach = (noise * unit).sum(1)

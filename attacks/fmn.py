@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import snr
 from .._utils.errors import UsageError
-from .base import Batch
+from .attack import Passes
+from .batch import AdversaryBatch
 from .losses import LossAndGrad, column, loss_and_grad, margins, project_to_ball, unit
 from .minimum_norm import MinimumNorm
 
@@ -37,6 +38,7 @@ class FastMinimumNorm(MinimumNorm):
     """
 
     family: ClassVar[str] = "fmn"
+    stochastic: ClassVar[bool] = False
 
     steps: int = 50
     gamma: float = 0.1
@@ -45,7 +47,11 @@ class FastMinimumNorm(MinimumNorm):
         if self.steps < 1 or not 0 < self.gamma < 1:
             raise UsageError(f"fmn with steps={self.steps}, gamma={self.gamma:g}: expected steps >= 1, 0 < gamma < 1")
 
-    def minimise(self, batch: Batch, start: Any) -> Tensor:
+    def passes(self, classes: int) -> Passes:
+        """Every step, the margin where it ends, and the answer; see `Attack.passes`."""
+        return Passes(self.steps + 2, self.steps)
+
+    def minimise(self, batch: AdversaryBatch, start: Tensor) -> Tensor:
         """Closest adversarial iterate, see `MinimumNorm.minimise`."""
         clean, signal = batch.images, snr.power(batch.images).sqrt()
         current, best = clean, clean
@@ -72,7 +78,7 @@ def _next_radius(radius: Tensor, here: LossAndGrad, norm: Tensor, best_norm: Ten
     return torch.where(here.margin > 0, torch.minimum(radius * (1 - gamma), best_norm), larger)
 
 
-def _largest(batch: Batch) -> Tensor:
+def _largest(batch: AdversaryBatch) -> Tensor:
     """Norm of the largest valid noise, shape-(N,)."""
     low, high = batch.bounds
     return _norm(torch.maximum(batch.images - low, high - batch.images))

@@ -13,8 +13,7 @@ In `art.attacks.evasion.AutoAttack(attacks=[...])` an attack's images count only
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import art.attacks.evasion
 import numpy as np
@@ -27,30 +26,22 @@ from torch import Tensor
 from .._utils.errors import UsageError
 from .adapters.art_attacks import Array, Range, treatment, wrap
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
-from .base import Noise
-from .impulse import ImpulseNoise, Shape
-from .stable import StableNoise
+from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
+from .impulse import Shape
 
 
-class _RandomNoise(EvasionAttack):  # type: ignore[misc]
+class _RandomNoise(OwnNoise, EvasionAttack):  # type: ignore[misc]
     """What our two noises share."""
 
     attack_params: ClassVar[list[str]] = [*EvasionAttack.attack_params, "snr_db", "seed", "fresh"]
     _estimator_requirements = (BaseEstimator,)
 
-    ruler = "realised"
     snr_db: float
-    seed: int
-    fresh: bool
 
     def __init__(self, estimator: BaseEstimator, summary_writer: Any, **parameters: Any) -> None:
         super().__init__(estimator=estimator, summary_writer=summary_writer)
         self._call = 0
         self.set_params(**parameters)
-
-    @abstractmethod
-    def _noise(self) -> Noise:
-        """Our own noise of these parameters."""
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -97,7 +88,7 @@ class _RandomNoise(EvasionAttack):  # type: ignore[misc]
         return disturbed
 
 
-class AlphaStableNoise(_RandomNoise):
+class AlphaStableNoise(OwnStable, _RandomNoise):
     """Additive alpha-stable noise at a fixed SNR.
 
     Parameters
@@ -137,11 +128,8 @@ class AlphaStableNoise(_RandomNoise):
             estimator, summary_writer, alpha=alpha, beta=beta, snr_db=snr_db, ruler=ruler, seed=seed, fresh=fresh
         )
 
-    def _noise(self) -> Noise:
-        return StableNoise(alpha=self.alpha, beta=self.beta)
 
-
-class ShapedImpulseNoise(_RandomNoise):
+class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
     """Impulses of one shape at a fixed SNR.
 
     Parameters
@@ -167,11 +155,6 @@ class ShapedImpulseNoise(_RandomNoise):
         summary_writer: Any = False,
     ) -> None:
         super().__init__(estimator, summary_writer, shape=shape, size=size, snr_db=snr_db, seed=seed, fresh=fresh)
-
-    def _noise(self) -> Noise:
-        if self.shape not in get_args(Shape):
-            raise UsageError(f"shape={self.shape!r}: expected one of {', '.join(get_args(Shape))}")
-        return ImpulseNoise(shape=self.shape, size=self.size)
 
 
 class FixedSNR(EvasionAttack):  # type: ignore[misc]

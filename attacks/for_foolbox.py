@@ -12,8 +12,7 @@ brought to [0, 1] by them.
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
-from typing import Any, get_args
+from typing import Any
 
 import eagerpy as ep
 import foolbox.attacks
@@ -25,26 +24,19 @@ from torch import Tensor
 from .._utils.errors import UsageError
 from .adapters.budget import at_budget, check_parameters, noisy, place, unperturbed
 from .adapters.foolbox_attacks import Range, T, subset, treatment, wrap
+from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
 from .adapters.relative_l2 import RelativeL2, _snr_db
-from .base import Noise
-from .impulse import ImpulseNoise, Shape
-from .stable import StableNoise
+from .impulse import Shape
 
 
-class _RandomNoise(FixedEpsilonAttack):  # type: ignore[misc]
+class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
     """What our two noises share."""
-
-    ruler = "realised"
 
     def __init__(self, seed: int, fresh: bool) -> None:
         self.seed, self.fresh = seed, fresh
         self._call = 0
         self._low = 0.0
         check_parameters(0.0, self.ruler, seed, fresh, self._noise().rulers)
-
-    @abstractmethod
-    def _noise(self) -> Noise:
-        """Our own noise of these parameters."""
 
     @property
     def distance(self) -> RelativeL2:
@@ -78,7 +70,7 @@ class _RandomNoise(FixedEpsilonAttack):  # type: ignore[misc]
         return ours.inputs(images)  # type: ignore[no-any-return]
 
 
-class AlphaStableNoise(_RandomNoise):
+class AlphaStableNoise(OwnStable, _RandomNoise):
     """Additive alpha-stable noise; epsilon is 10^(-SNR/20).
 
     Parameters
@@ -108,11 +100,8 @@ class AlphaStableNoise(_RandomNoise):
         self.alpha, self.beta, self.ruler = alpha, beta, ruler
         super().__init__(seed, fresh)
 
-    def _noise(self) -> Noise:
-        return StableNoise(alpha=self.alpha, beta=self.beta)
 
-
-class ShapedImpulseNoise(_RandomNoise):
+class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
     """Impulses of one shape; epsilon is 10^(-SNR/20).
 
     Parameters
@@ -127,11 +116,6 @@ class ShapedImpulseNoise(_RandomNoise):
     def __init__(self, *, shape: Shape = "square", size: int | None = None, seed: int = 0, fresh: bool = False) -> None:
         self.shape, self.size = shape, size
         super().__init__(seed, fresh)
-
-    def _noise(self) -> Noise:
-        if self.shape not in get_args(Shape):
-            raise UsageError(f"shape={self.shape!r}: expected one of {', '.join(get_args(Shape))}")
-        return ImpulseNoise(shape=self.shape, size=self.size)
 
 
 class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]

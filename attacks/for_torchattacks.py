@@ -9,9 +9,6 @@ the image in [0, 1].
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import get_args
-
 import torch
 import torchattacks
 from torch import Tensor, nn
@@ -19,26 +16,19 @@ from torchattacks.attack import Attack
 
 from .._utils.errors import UsageError
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
+from .adapters.noises import OwnImpulse, OwnNoise, OwnStable
 from .adapters.torchattacks_attacks import treatment, wrap
-from .base import Noise
-from .impulse import ImpulseNoise, Shape
-from .stable import StableNoise
+from .impulse import Shape
 
 
-class _RandomNoise(Attack):  # type: ignore[misc]
+class _RandomNoise(OwnNoise, Attack):  # type: ignore[misc]
     """What our two noises share: neither needs the model, and no target makes sense."""
-
-    ruler = "realised"
 
     def __init__(self, name: str, model: nn.Module, snr_db: float, seed: int, fresh: bool) -> None:
         super().__init__(name, model)
         self.snr_db, self.seed, self.fresh = snr_db, seed, fresh
         self.supported_mode = ["default"]
         self._call = 0
-
-    @abstractmethod
-    def _noise(self) -> Noise:
-        """Our own noise of these parameters."""
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Noisy images; called through the attack itself.
@@ -61,7 +51,7 @@ class _RandomNoise(Attack):  # type: ignore[misc]
         return noisy(noise, images, self.snr_db, ruler=self.ruler, seed=self.seed, call=self._call)
 
 
-class AlphaStableNoise(_RandomNoise):
+class AlphaStableNoise(OwnStable, _RandomNoise):
     """Additive alpha-stable noise at a fixed SNR.
 
     Parameters
@@ -100,11 +90,8 @@ class AlphaStableNoise(_RandomNoise):
         self.alpha, self.beta, self.ruler = alpha, beta, ruler
         check_parameters(snr_db, ruler, seed, fresh, self._noise().rulers)
 
-    def _noise(self) -> Noise:
-        return StableNoise(alpha=self.alpha, beta=self.beta)
 
-
-class ShapedImpulseNoise(_RandomNoise):
+class ShapedImpulseNoise(OwnImpulse, _RandomNoise):
     """Impulses of one shape at a fixed SNR.
 
     Parameters
@@ -129,11 +116,6 @@ class ShapedImpulseNoise(_RandomNoise):
         super().__init__("ShapedImpulseNoise", model, snr_db, seed, fresh)
         self.shape, self.size = shape, size
         check_parameters(snr_db, self.ruler, seed, fresh, self._noise().rulers)
-
-    def _noise(self) -> Noise:
-        if self.shape not in get_args(Shape):
-            raise UsageError(f"shape={self.shape!r}: expected one of {', '.join(get_args(Shape))}")
-        return ImpulseNoise(shape=self.shape, size=self.size)
 
 
 class FixedSNR(Attack):  # type: ignore[misc]

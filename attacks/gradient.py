@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, final
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
-from .base import Adversary, Batch
+from .attack import Norm, Passes
+from .base import Adversary
+from .batch import AdversaryBatch
 from .losses import ball_points, column, loss_and_grad, margins, project_to_ball, unit
 
 
@@ -30,10 +32,17 @@ class FastGradientSign(Adversary):
     """
 
     family: ClassVar[str] = "fgsm"
+    norm: ClassVar[Norm | None] = "linf"
+    stochastic: ClassVar[bool] = False
+    iterative: ClassVar[bool] = False
 
     eps: float | None = None
 
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def at_linf(self, eps: float) -> FastGradientSign:
+        """The same step at a radius, see `Adversary.at_linf`."""
+        return replace(self, eps=eps)
+
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """Clip(clean + s sign(gradient)) at the budget, see `Adversary.perturb`."""
         direction = loss_and_grad(batch, batch.images).gradient.sign()
         if self.eps is not None:
@@ -46,8 +55,10 @@ class FastGradient(Adversary):
     """One step along the loss's gradient, the sign attack's L2 form (Goodfellow, Shlens and Szegedy 2015)."""
 
     family: ClassVar[str] = "fgm"
+    stochastic: ClassVar[bool] = False
+    iterative: ClassVar[bool] = False
 
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """Clip(clean + s gradient) at the budget, see `Adversary.perturb`."""
         direction = unit(loss_and_grad(batch, batch.images).gradient)
         return snr.project(batch.images, direction, budget_db[None], batch.bounds)[0][0]
@@ -91,6 +102,11 @@ class ProjectedGradient(Adversary):
                 "all must be above 0"
             )
 
+    def passes(self, classes: int) -> Passes:
+        """Every step of every restart, and the margin where it ends; see `Attack.passes`."""
+        gradients = self.restarts * self.steps * self.eot
+        return Passes(gradients + self.restarts * self.eot + 1, gradients)
+
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:
         """A point uniform in the unit ball for each image and restart, see `Attack.draw`.
 
@@ -100,7 +116,7 @@ class ProjectedGradient(Adversary):
         """
         return ball_points(keys, shape, self.restarts, seed=seed, family=self.family, call=call)
 
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """Iterate of largest margin, of all restarts, see `Adversary.perturb`."""
         best, best_margin = batch.images, torch.full_like(budget_db, -torch.inf)
         for restart in range(self.restarts):
@@ -110,7 +126,7 @@ class ProjectedGradient(Adversary):
                 best_margin = torch.where(better, margin.double(), best_margin)
         return best
 
-    def ball(self, batch: Batch, budget_db: Tensor) -> Ball:
+    def ball(self, batch: AdversaryBatch, budget_db: Tensor) -> Ball:
         """The set that the iterates stay in, and how they move."""
         clean = batch.images
         return Ball(
@@ -120,7 +136,7 @@ class ProjectedGradient(Adversary):
         )
 
     @final
-    def ascend(self, batch: Batch, budget_db: Tensor, start: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def ascend(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Images on the way up, and their margins."""
         ball = self.ball(batch, budget_db)
         stride = ball.radius * (self.step / self.steps)
@@ -150,8 +166,19 @@ class ProjectedSign(ProjectedGradient):
     """
 
     family: ClassVar[str] = "pgd-linf"
+    norm: ClassVar[Norm | None] = "linf"
 
     eps: float | None = None
+
+    def at_linf(self, eps: float) -> ProjectedSign:
+        """The same ascent at a radius, see `Adversary.at_linf`."""
+        return replace(self, eps=eps)
+
+    def passes(self, classes: int) -> Passes:
+        """Those of the ascents, and the gradient that sets each one's ball; see `Attack.passes`."""
+        forward, backward = super().passes(classes)
+        vertex = self.restarts * self.eot if self.eps is None else 0
+        return Passes(forward + vertex, backward + vertex)
 
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:
         """A point uniform in the cube [-1, 1] for each image and restart, see `Attack.draw`."""
@@ -160,7 +187,7 @@ class ProjectedSign(ProjectedGradient):
             generator.random(dtype=np.float32, out=starts[row])
         return torch.from_numpy(starts).mul_(2).sub_(1)
 
-    def ball(self, batch: Batch, budget_db: Tensor) -> Ball:
+    def ball(self, batch: AdversaryBatch, budget_db: Tensor) -> Ball:
         """The L-infinity ball cut by the budget."""
         clean = batch.images
         if self.eps is not None:

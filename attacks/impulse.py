@@ -20,7 +20,8 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
-from .base import Batch, Noise, Perturbed
+from .base import Noise
+from .batch import NoiseBatch, Perturbed
 
 Shape = Literal["point", "square", "triangle", "rhombus"]
 SHAPES: tuple[str, ...] = ("point", "square", "triangle", "rhombus")
@@ -101,8 +102,8 @@ class ImpulseNoise(Noise):
         size = self.size or default_size(height, width)
         return _first_arrival(torch.from_numpy(arrivals), footprint(self.shape, size)).to(torch.int64)
 
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
-        """Disturb a batch at every SNR of a grid, see `Attack.over`."""
+    def over(self, batch: NoiseBatch, snr_db: Tensor) -> Iterator[Perturbed]:
+        """Disturb a batch at every SNR of a grid, see `Noise.over`."""
         clean = batch.images
         first = self.drawn(batch)
         low, high = (bound if abs(bound) < float("inf") else fallback for bound, fallback in zip(batch.bounds, (0, 1)))

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import ModelError, UsageError
 from ..snr import Digests, clipping, generators
-from .base import Batch
+from .batch import AdversaryBatch
 from .query import checked
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -97,13 +97,12 @@ class LossAndGrad:
     gradient: Tensor
 
 
-def loss_and_grad(batch: Batch, images: Tensor, loss: Loss = log_odds, samples: int = 1) -> LossAndGrad:
+def loss_and_grad(batch: AdversaryBatch, images: Tensor, loss: Loss = log_odds, samples: int = 1) -> LossAndGrad:
     """Loss and gradient of each image.
 
     Parameters
     ----------
-    batch : Batch
-        With model and labels.
+    batch : AdversaryBatch
     images : Tensor, shape-(N, C, H, W)
     loss : Loss
     samples : int
@@ -128,9 +127,7 @@ def loss_and_grad(batch: Batch, images: Tensor, loss: Loss = log_odds, samples: 
     return LossAndGrad(*mean)
 
 
-def _loss_and_grad(batch: Batch, images: Tensor, loss: Loss) -> LossAndGrad:
-    assert batch.model is not None
-    assert batch.labels is not None
+def _loss_and_grad(batch: AdversaryBatch, images: Tensor, loss: Loss) -> LossAndGrad:
     with torch.enable_grad():
         point = images.detach().requires_grad_()
         logits = checked(batch.model(point), len(point))
@@ -150,15 +147,13 @@ def _loss_and_grad(batch: Batch, images: Tensor, loss: Loss) -> LossAndGrad:
     return LossAndGrad(losses.detach(), margin(logits.detach(), batch.labels), gradient)
 
 
-def margins(batch: Batch, images: Tensor, samples: int = 1) -> Tensor:
+def margins(batch: AdversaryBatch, images: Tensor, samples: int = 1) -> Tensor:
     """Margin of each image without a gradient, averaged as in `loss_and_grad`.
 
     Returns
     -------
     Tensor, shape-(N,)
     """
-    assert batch.model is not None
-    assert batch.labels is not None
     with torch.no_grad():
         answers = [margin(checked(batch.model(images), len(images)), batch.labels) for _ in range(samples)]
     return torch.stack(answers).mean(0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from .. import snr
-from .base import Adversary, Batch, Perturbed, smallest_first
+from .base import Adversary, smallest_first
+from .batch import AdversaryBatch, Perturbed
 from .boundary import seen_along
 from .query import predict
 
@@ -24,15 +25,17 @@ class MinimumNorm(Adversary):
     writes `minimise`.
     """
 
+    minimum_norm: ClassVar[bool] = True
+
     @abstractmethod
-    def minimise(self, batch: Batch, start: Any) -> Tensor:
+    def minimise(self, batch: AdversaryBatch, start: Tensor) -> Tensor:
         """Adversarial images as close as could be found; the clean one where none was found.
 
         Parameters
         ----------
-        batch : Batch
+        batch : AdversaryBatch
             The images that the model gets right.
-        start : Tensor or None, shape-(N, ...)
+        start : Tensor, shape-(N, ...)
             These images' rows of what `draw` gave.
 
         Returns
@@ -41,23 +44,21 @@ class MinimumNorm(Adversary):
         """
 
     @final
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """Smallest adversarial images where the budget allows them, see `Adversary.perturb`."""
         found = self.minimise(batch, start)
         return torch.where(_allowed(batch.images, found, budget_db)[:, None, None, None], found, batch.images)
 
     @final
-    def walk(self, batch: Batch, budgets_db: Tensor, start: Any) -> Iterator[Perturbed]:
-        """Answer every budget from one run, see `Adversary.walk`; its facts are those of `projection.seen_along`."""
+    def walk(self, batch: AdversaryBatch, budgets_db: Tensor, start: Tensor) -> Iterator[Perturbed]:
+        """Answer every budget from one run, see `Adversary.walk`; its facts are those of `boundary.seen_along`."""
         model, labels, clean = batch.model, batch.labels, batch.images
-        assert model is not None
-        assert labels is not None
         unharmed = predict(model, clean)
         smallest, predictions = clean, unharmed
         right = unharmed == labels
         rows = right.nonzero().flatten()
         if len(rows):
-            found = self.minimise(batch.rows(rows), None if start is None else start[rows])
+            found = self.minimise(batch.rows(rows), start[rows])
             smallest = clean.index_copy(0, rows, found)
             predictions = unharmed.index_copy(0, rows, predict(model, found))
         seen = list(seen_along(batch, smallest, right, budgets_db))

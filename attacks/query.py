@@ -64,7 +64,9 @@ def checked(logits: Any, count: int) -> Tensor:
     if bad:
         raise ModelError(
             f"the model returned NaN or infinite logits for {bad} of {count} images; "
-            "check the weights, and --mean and --std"
+            "check the weights, and the mean and std of the preprocessing",
+            "mean",
+            "std",
         )
     return logits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from torch import Tensor
 from .. import snr
 from .._utils.errors import UsageError
 from ..snr import Digests, generators
-from .base import Adversary, Batch
+from .attack import Passes
+from .base import Adversary
+from .batch import AdversaryBatch
 from .losses import column, margins
 
 _SMALLEST = 3  # pixels on a side, below which the windows' pattern has no two halves
@@ -42,6 +44,8 @@ class SquareAttack(Adversary):
     """
 
     family: ClassVar[str] = "square-attack"
+    uses_gradient: ClassVar[bool] = False
+    stops_when_fooled: ClassVar[bool] = True
 
     queries: int = 1000
     p: float = 0.8
@@ -51,6 +55,10 @@ class SquareAttack(Adversary):
             raise UsageError(
                 f"square-attack with queries={self.queries}, p={self.p:g}: expected queries >= 1, 0 < p <= 1"
             )
+
+    def passes(self, classes: int) -> Passes:
+        """Every query, and the answer to the best image; see `Attack.passes`."""
+        return Passes(self.queries + 1, 0)
 
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:
         """Uniform numbers for the first image and for each query, see `Attack.draw`.
@@ -65,7 +73,7 @@ class SquareAttack(Adversary):
             generator.random(dtype=np.float32, out=numbers[row])
         return torch.from_numpy(numbers)
 
-    def perturb(self, batch: Batch, budget_db: Tensor, start: Any) -> Tensor:
+    def perturb(self, batch: AdversaryBatch, budget_db: Tensor, start: Tensor) -> Tensor:
         """First image that fools the model, else the one of largest margin, see `Adversary.perturb`."""
         clean, shape = batch.images, tuple(batch.images.shape[1:])
         chances = start[:, _first_numbers(shape) :].reshape(len(clean), self.queries, -1)
@@ -89,7 +97,7 @@ class SquareAttack(Adversary):
         return best
 
     def _side(self, query: int, shape: tuple[int, ...]) -> int:
-        """Side of a query's windows, odd where the image has room; halved areas on the paper's schedule."""
+        """Side of a query's windows, odd where the image is large enough; halved areas on the paper's schedule."""
         halvings = sum(query / self.queries * 10_000 > limit for limit in _SCHEDULE)
         side = max(_SMALLEST, round(math.sqrt(self.p / 2**halvings * shape[1] * shape[2])))
         return min(side + (side % 2 == 0), shape[1], shape[2])
@@ -122,7 +130,7 @@ def _pattern(side: int) -> Tensor:
 
 
 def _hill(height: int, width: int) -> Tensor:
-    """Sum over k >= d of 1/(k + 1)^2, d the number of rings that lie between a pixel and the centre."""
+    """Sum over k >= d of 1/(k + 1)^2, d the number of rings between a pixel and the centre."""
     rings = max(height // 2, width // 2) + 1
     tail = (1 / torch.arange(1, rings + 1).square()).flip(0).cumsum(0).flip(0)
     rows, columns = torch.arange(height) - height // 2, torch.arange(width) - width // 2
@@ -156,8 +164,8 @@ def _within(clean: Tensor, noise: Tensor, radius: Tensor, bounds: snr.Bounds) ->
 def _moved(noise: Tensor, radius: Tensor, side: int, chances: Tensor) -> Tensor:
     """Noise with the power of a second window, and what is unspent, moved into a first window."""
     count, channels, height, width = noise.shape
-    room = torch.tensor([height, width, height, width], device=noise.device) - side + 1
-    corner = torch.minimum((chances[:, :4] * room).long(), room - 1)
+    corners = torch.tensor([height, width, height, width], device=noise.device) - side + 1
+    corner = torch.minimum((chances[:, :4] * corners).long(), corners - 1)
     into, out_of = (_window(corner[:, i : i + 2], side, height, width) for i in (0, 2))
     unspent = (radius.square() - noise.square().sum((1, 2, 3), keepdim=True)).clamp(min=0)
     power = unspent / channels + (noise.square() * (into | out_of)).sum((2, 3), keepdim=True)
@@ -175,7 +183,7 @@ def _moved(noise: Tensor, radius: Tensor, side: int, chances: Tensor) -> Tensor:
 
 
 def _window(corner: Tensor, side: int, height: int, width: int) -> Tensor:
-    """Where a window lies, shape-(N, 1, H, W), bool."""
+    """Pixels of a window, shape-(N, 1, H, W), bool."""
     down = torch.arange(height, device=corner.device) - corner[:, :1]
     right = torch.arange(width, device=corner.device) - corner[:, 1:]
     inside = ((down >= 0) & (down < side))[:, :, None] & ((right >= 0) & (right < side))[:, None, :]

@@ -27,7 +27,7 @@ Parametrisation = Literal["S0", "S1"]
 LARGEST = 1e30
 """Values are cut at this size, far beyond any clipping, so that their squares stay finite in double."""
 
-_HALF_CELL = 2.0**-25  # float32 uniforms lie on multiples of 2^-24: their cells' centres avoid 0 and 1
+_HALF_CELL = 2.0**-25  # float32 uniforms are multiples of 2^-24: their cells' centres avoid 0 and 1
 _SMALLEST_EXPONENTIAL = 2.0**-26
 
 
@@ -138,7 +138,9 @@ def geometric_power(alpha: float, beta: float = 0.0) -> float:
         alpha = 1 with beta other than 0: that law is not strictly stable and has no such power.
     """
     if alpha == 1 and beta != 0:
-        raise UsageError("at alpha=1 a skewed law has no geometric power: use --ruler dispersion, or beta=0")
+        raise UsageError(
+            "at alpha=1 a skewed law has no geometric power: use the dispersion ruler, or beta=0", "rulers"
+        )
     theta = math.atan(beta * math.tan(math.pi * alpha / 2)) if beta and alpha != 2 else 0.0
     return math.exp(EULER_GAMMA * (1 / alpha - 1) - math.log(math.cos(theta)) / alpha)
 

@@ -104,14 +104,14 @@ class BandNoise(DirectionNoise):
         Raises
         ------
         UsageError
-            No frequency of an image of this size lies in the band.
+            No frequency of an image of this size is in the band.
         """
         radius = radial_frequencies(*shape[1:])[:, : shape[2] // 2 + 1]  # a real spectrum's other half mirrors it
         inside = (radius >= self.low) & (radius < self.high)
         if not inside.any():
             raise UsageError(
-                f"{self.spec}: no spatial frequency of an image of {shape[1]} x {shape[2]} pixels lies in the band; "
-                f"they lie 1/{max(shape[1:])} = {1 / max(shape[1:]):.3f} cycles per pixel apart"
+                f"{self.spec}: no spatial frequency of an image of {shape[1]} x {shape[2]} pixels is in the band; "
+                f"they are 1/{max(shape[1:])} = {1 / max(shape[1:]):.3f} cycles per pixel apart"
             )
         white = np.empty((len(keys), *shape), dtype=np.float32)
         for row, stream in enumerate(generators(keys, seed=seed, family=self.family, call=call)):

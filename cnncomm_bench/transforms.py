@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
 from ._utils.errors import UsageError
-from .attacks import Attack, Batch, Noise, parse
+from .attacks import Attack, Noise, NoiseBatch, parse
 
 
 class AddNoiseAtSNR(nn.Module):
@@ -96,7 +96,7 @@ class AddNoiseAtSNR(nn.Module):
         plain = image.as_subclass(Tensor)
         clean = plain.reshape(-1, *plain.shape[-3:])
         clean = clean.float() / 255 if clean.dtype == torch.uint8 else clean
-        batch = Batch(clean, ruler=self.ruler, seed=self.seed, call=self._call())
+        batch = NoiseBatch(clean, ruler=self.ruler, seed=self.seed, call=self._call())
         (disturbed,) = self.attack.over(batch, torch.tensor([self.snr_db], dtype=torch.float64))
         noisy = disturbed.images
         if plain.dtype == torch.uint8:

@@ -9,7 +9,7 @@ from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.apgd import _begin, _checkpoints
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.losses import dlr, log_odds, targeted_dlr
 from cnncomm_bench.attacks.query import predict
 
@@ -22,7 +22,7 @@ def real(name: str, count: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     return model, torch.from_numpy(pixels[rows]).float() / 255, torch.from_numpy(labels[rows])
 
 
-def at_radius(spec: str, batch: Batch, radius: float) -> float:
+def at_radius(spec: str, batch: AdversaryBatch, radius: float) -> float:
     """Robust accuracy at a fixed L2 radius."""
     budget = 20 * torch.log10(snr.power(batch.images).sqrt() / radius)
     (disturbed,) = parse(spec).over(batch, budget[None])
@@ -48,7 +48,7 @@ def test_as_strong_as_torchattacks_at_a_radius(spec, peer, options, seeds):
                 model, norm="L2", eps=radius, steps=parse(spec).steps, seed=seed, **options
             )
             known.append(float((predict(model, theirs(images, labels)) == labels).double().mean()))
-            ours.append(at_radius(spec, Batch(images, labels, model=model, seed=seed), radius))
+            ours.append(at_radius(spec, AdversaryBatch(images, labels, model, seed=seed), radius))
     # Of both models together: an image more or less is the start's luck.
     assert sum(ours) / len(ours) <= sum(known) / len(known) + 0.005
 
@@ -57,19 +57,19 @@ def test_as_strong_as_torchattacks_at_a_radius(spec, peer, options, seeds):
 def test_budget_and_batches(spec, pictures, linear):
     labels = linear(pictures).argmax(1)
     grid = torch.tensor([20.0, 30.0, 40.0], dtype=torch.float64)
-    whole = {d.step: d for d in parse(spec).over(Batch(pictures, labels, model=linear), grid)}
+    whole = {d.step: d for d in parse(spec).over(AdversaryBatch(pictures, labels, linear), grid)}
     for step, snr_db in enumerate(grid):
         assert (snr.measure(pictures, whole[step].images) >= snr_db - 1e-4).all()
         assert whole[step].images.min() >= 0
         assert whole[step].images.max() <= 1
     for images, chosen, rows in zip(pictures.split(5), labels.split(5), torch.arange(12).split(5)):
-        for part in parse(spec).over(Batch(images, chosen, model=linear), grid):
+        for part in parse(spec).over(AdversaryBatch(images, chosen, linear), grid):
             torch.testing.assert_close(part.images, whole[part.step].images[rows], rtol=0, atol=1e-5)
 
 
 def test_the_grid_drops_what_is_fooled():
     model, images, labels = real("standard", 60)
-    batch = Batch(images, labels, model=model)
+    batch = AdversaryBatch(images, labels, model)
     grid = torch.tensor([10.0, 20.0, 30.0, 40.0], dtype=torch.float64)
     right, passes = {}, {}
     for disturbed in parse("apgd-ce:steps=10").over(batch, grid):
@@ -87,20 +87,23 @@ def test_the_second_start_is_where_the_smaller_budget_ended(pictures, linear):
     labels = linear(pictures).argmax(1)
     budget = torch.full((len(pictures),), 30.0, dtype=torch.float64)
     start = torch.randn(len(pictures), 3, 16, 20)
-    near = parse("fgm").perturb(Batch(pictures, labels, model=linear), budget + 10, None)
-    batch = Batch(pictures, labels, model=linear, warm_start=near)
+    near = parse("fgm").perturb(AdversaryBatch(pictures, labels, linear), budget + 10, None)
+    batch = AdversaryBatch(pictures, labels, linear, warm_start=near)
     warm = _begin(batch, budget, start, warm=True)
     direction = [nn.functional.normalize((images - pictures).flatten(1)) for images in (warm, near)]
     assert ((direction[0] * direction[1]).sum(1) > 0.99).all()
     torch.testing.assert_close(snr.measure(pictures, warm), budget, rtol=0, atol=1e-4)
     # Where there is no smaller budget, as for the first, the start is the random one.
-    cold = _begin(Batch(pictures, labels, model=linear, warm_start=pictures), budget, start, warm=True)
+    cold = _begin(AdversaryBatch(pictures, labels, linear, warm_start=pictures), budget, start, warm=True)
     torch.testing.assert_close(cold, _begin(batch, budget, start, warm=False))
 
 
 def test_ratio_is_blind_to_the_scale_of_logits():
     model, images, labels = real("standard", 60)
-    plain, loud = Batch(images, labels, model=model), Batch(images, labels, model=lambda x: 1e6 * model(x))
+    plain, loud = (
+        AdversaryBatch(images, labels, model),
+        AdversaryBatch(images, labels, lambda x: 1e6 * model(x)),
+    )
     for spec in ("apgd-dlr:steps=10", "apgd-ce:steps=10"):
         assert abs(at_radius(spec, loud, 0.35) - at_radius(spec, plain, 0.35)) <= 0.05
 

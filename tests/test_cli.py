@@ -123,12 +123,12 @@ def test_attacks_are_listed(capsys):
         (2, ["--ruler", "loudness"], "there are: dispersion, geometric, realised (--ruler)"),
         (2, ["--suite", "figure5"], "did you mean 'figure"),
         (2, ["--model", "bundled:standrad"], "did you mean 'standard'"),
-        (2, ["--device", "abacus"], "abacus"),
         (
             2,
             ["--batch-size", "many"],
             "batch_size 'many': expected a number of images, at least 1, or auto (--batch-size)",
         ),
+        (2, ["--device", "abacus"], "pass cpu, or auto (--device)"),
         (2, ["--batch-size", "0"], "at least 1"),
         (2, ["--samples", "0"], "--samples"),
         (2, ["--samples", "ten"], "samples 'ten': expected a number of images, 1 or more (--samples)"),
@@ -238,7 +238,7 @@ def test_radii_of_the_literature(capsys):
 @pytest.mark.parametrize("command", [[*SMALL], ["link", "--code", "none", "--snr", "0"], ["special"], ["bandwidth"]])
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(capsys, tmp_path, command):
     (tmp_path / "file").write_text("no folder")
-    assert "--out" in refused(capsys, 1, *command, "--out", "file/run")
+    assert "pass another folder (--out)" in refused(capsys, 1, *command, "--out", "file/run")
 
 
 class TestConfig:

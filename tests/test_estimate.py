@@ -4,8 +4,7 @@ import pytest
 
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.cli import tables as summary
-from cnncomm_bench.evaluation import execute, executors, prepare
-from cnncomm_bench.evaluation.cost import passes
+from cnncomm_bench.evaluation import execute, executors, forecast, prepare
 from cnncomm_bench.evaluation.forecast import estimate
 from cnncomm_bench.results import RunConfig
 
@@ -33,6 +32,21 @@ def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
     assert size / 2 < told.disk_bytes < 2 * size
 
 
+@pytest.mark.parametrize("model", ["bundled:standard", "bundled:adversarial"])
+def test_passes_of_auto_pgd_are_foretold_within_a_fifth(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(forecast, "_SECONDS", 1e6)  # the short attack runs on as many images as it may
+    prepared = prepare(
+        RunConfig.of(models=[model], attacks=["apgd-dlr:steps=20"], snr="0:50:10", samples=60, out=tmp_path / "run")
+    )
+    told = estimate(prepared)
+    run = execute(prepared)
+    (facts,) = (by_attack["apgd-dlr:steps=20"] for by_attack in run.info.facts.values())
+    clean = 60
+    forward, backward = (60 * sum(facts[f"{way}_passes"].values()) for way in ("forward", "backward"))
+    assert told.forward_passes == pytest.approx(clean + forward, rel=0.2)
+    assert told.backward_passes == pytest.approx(backward, rel=0.2)
+
+
 def test_several_workers_share_the_time(monkeypatch):
     prepared = prepare(RunConfig.of(models=["bundled:standard"], attacks=["gaussian"], snr="20", samples=30))
     alone = estimate(prepared)
@@ -48,15 +62,17 @@ def test_several_workers_share_the_time(monkeypatch):
     [
         ("cauchy", 1, 0),
         ("fgsm", 2, 1),
-        ("apgd-dlr:steps=10,targets=3", 31, 30),
+        ("apgd-dlr:steps=10,targets=3", 12, 10),
+        ("apgd-dlr:steps=10,targeted=true,targets=3", 35, 30),
+        ("apgd-dlr:steps=10,targeted=true", 101, 90),
         ("square-attack:queries=100", 101, 0),
-        ("pgd:steps=7@l2=0.5", 8, 7),
+        ("pgd:steps=7@l2=0.5", 9, 7),
         ("torchattacks.PGDL2:steps=12", 13, 12),
-        ("torchattacks.FGSM", 21, 20),
+        ("torchattacks.FGSM", 4, 1),
     ],
 )
 def test_passes_by_the_attacks_own_parameters(spec, forward, backward):
-    assert passes(parse(spec)) == (forward, backward)
+    assert parse(spec).passes(classes=10) == (forward, backward)
 
 
 def test_images_without_labels(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from torch import nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 
 GRID = torch.arange(0, 55, 5, dtype=torch.float64)
 
@@ -25,7 +25,7 @@ def test_finds_the_distance_to_a_plane():
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).requires_grad_(False)
     images = torch.rand(20, 3, 4, 4)
     logits = model(images)
-    batch = Batch(images, logits.argmax(1), model=model, bounds=(-torch.inf, torch.inf))
+    batch = AdversaryBatch(images, logits.argmax(1), model, bounds=(-torch.inf, torch.inf))
     distance = (logits[:, 1] - logits[:, 0]).abs() / (model[1].weight[1] - model[1].weight[0]).norm()
     found = parse("fmn").minimise(batch, None)
     torch.testing.assert_close((found - images).flatten(1).norm(dim=1), distance, rtol=5e-3, atol=1e-6)
@@ -42,7 +42,7 @@ def test_as_strong_as_foolbox(name, radius):
     noise = (theirs - images).flatten(1).norm(dim=1)
     known = 1 - ((model(theirs).argmax(1) != labels) & (noise <= radius)).double().mean()
     budget = 20 * torch.log10(snr.power(images).sqrt() / radius)
-    (ours,) = parse("fmn").over(Batch(images, labels, model=model), budget[None])
+    (ours,) = parse("fmn").over(AdversaryBatch(images, labels, model), budget[None])
     assert (ours.predictions == labels).double().mean() <= known + 0.005
 
 
@@ -52,7 +52,7 @@ def test_one_run_bounds_the_whole_curve_for_a_quarter_of_pgds_passes(name):
     curves, passes = {}, {}
     for spec in ("fmn", "pgd:steps=50"):
         curve, passes[spec] = torch.empty(len(GRID)), 0.0
-        for disturbed in parse(spec).over(Batch(images, labels, model=model), GRID):
+        for disturbed in parse(spec).over(AdversaryBatch(images, labels, model), GRID):
             curve[disturbed.step] = (disturbed.predictions == labels).float().mean()
             passes[spec] += float(disturbed.facts["backward_passes"].sum())
             assert (snr.measure(images, disturbed.images) >= GRID[disturbed.step] - 1e-4).all()
@@ -64,9 +64,9 @@ def test_one_run_bounds_the_whole_curve_for_a_quarter_of_pgds_passes(name):
 
 def test_batches_do_not_matter(pictures, linear):
     labels = linear(pictures).argmax(1)
-    whole = {d.step: d for d in parse("fmn:steps=20").over(Batch(pictures, labels, model=linear), GRID)}
+    whole = {d.step: d for d in parse("fmn:steps=20").over(AdversaryBatch(pictures, labels, linear), GRID)}
     for rows in torch.arange(12).split(5):
-        for part in parse("fmn:steps=20").over(Batch(pictures[rows], labels[rows], model=linear), GRID):
+        for part in parse("fmn:steps=20").over(AdversaryBatch(pictures[rows], labels[rows], linear), GRID):
             torch.testing.assert_close(part.images, whole[part.step].images[rows], rtol=0, atol=1e-5)
 
 

@@ -22,9 +22,9 @@ from torch import nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import BenchError, UsageError
 from cnncomm_bench.attacks import for_art, parse
-from cnncomm_bench.attacks.adapters.library import AsModule
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.adapters.isolation import AsModule
 from cnncomm_bench.attacks.for_art import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
+from tests import attack_contract as contract
 
 OURS = {
     "AlphaStableNoise": lambda classifier: AlphaStableNoise(classifier, snr_db=5.0),
@@ -303,16 +303,13 @@ HARNESS = {
 @pytest.mark.parametrize("spec", HARNESS)
 def test_in_the_harness(spec: str, model: nn.Module, photos: tuple) -> None:
     images, labels = torch.from_numpy(photos[0][:4]), torch.from_numpy(photos[1][:4])
-    attack = parse(f"art.{spec}")
-    assert attack.spec == f"art.{spec}"
-    assert parse(attack.spec) == attack
-    assert attack.note == ("rescaled" if HARNESS[spec] == "rescaled" else "")
-    grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
-    correct = {}
-    for disturbed in attack.over(Batch(images, labels, model=model), grid):
-        assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
-        correct[disturbed.step] = (disturbed.predictions == labels).sum().item()
-    assert correct[0] <= correct[1] <= (model(images).argmax(1) == labels).sum().item()
+    contract.check_library(f"art.{spec}", HARNESS[spec], images, labels, model)
+
+
+def test_passes(model: nn.Module, photos: tuple) -> None:
+    images = torch.from_numpy(photos[0])
+    for spec in ("FastGradientMethod", "ProjectedGradientDescent:max_iter=15"):
+        contract.check_passes(parse(f"art.{spec}"), images, model(images).argmax(1), model)
 
 
 @pytest.mark.parametrize(

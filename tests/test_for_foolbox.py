@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
+from tests import attack_contract as contract
 
 foolbox = pytest.importorskip("foolbox")
 
@@ -21,8 +22,8 @@ from foolbox.attacks.base import MinimizationAttack  # noqa: E402
 from foolbox.criteria import Misclassification, TargetedMisclassification  # noqa: E402
 
 from cnncomm_bench.attacks import for_foolbox  # noqa: E402
-from cnncomm_bench.attacks.adapters.relative_l2 import RelativeL2, epsilons_of
-from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise
+from cnncomm_bench.attacks.adapters.relative_l2 import RelativeL2, epsilons_of  # noqa: E402
+from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise  # noqa: E402
 
 OURS = {
     "AlphaStableNoise": lambda: AlphaStableNoise(alpha=2.0),
@@ -233,17 +234,16 @@ HARNESS = {
 
 @pytest.mark.parametrize("spec", HARNESS)
 def test_in_the_harness(spec: str, network: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
-    images, labels = photos[0][:4], photos[1][:4]
-    attack = parse(f"foolbox.{spec}")
-    assert attack.spec == f"foolbox.{spec}"
-    assert parse(attack.spec) == attack
-    assert attack.note == ("rescaled" if HARNESS[spec] == "rescaled" else "")
-    grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
-    correct = {}
-    for disturbed in attack.over(Batch(images, labels, model=network), grid):
-        assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
-        correct[disturbed.step] = (disturbed.predictions == labels).sum().item()
-    assert correct[0] <= correct[1] <= (network(images).argmax(1) == labels).sum().item()
+    contract.check_library(f"foolbox.{spec}", HARNESS[spec], photos[0][:4], photos[1][:4], network)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["L2PGD:steps=5", "L2FastGradientAttack", "LinfPGD:steps=5", "DDNAttack:steps=4", "L2FMNAttack:steps=4",
+     "L2AdditiveGaussianNoiseAttack"],
+)  # fmt: skip
+def test_passes(spec: str, network: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
+    contract.check_passes(parse(f"foolbox.{spec}"), photos[0], network(photos[0]).argmax(1), network)
 
 
 def test_no_starting_point_leaves_the_image_clean(network: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
@@ -257,7 +257,7 @@ def test_no_starting_point_leaves_the_image_clean(network: nn.Module, photos: tu
     images = torch.cat([photos[0][:3], photos[0][:1] * 0.01])
     labels = Stubborn()(images).argmax(1)
     attack = parse("foolbox.BoundaryAttack:steps=2")
-    (found,) = attack.over(Batch(images, labels, model=Stubborn()), torch.tensor([-20.0], dtype=torch.float64))
+    (found,) = attack.over(AdversaryBatch(images, labels, Stubborn()), torch.tensor([-20.0], dtype=torch.float64))
     assert found.facts["unperturbed"].any()
     assert math.isinf(snr.measure(images, found.images)[found.facts["unperturbed"]][0])
 

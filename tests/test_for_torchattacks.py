@@ -3,7 +3,6 @@
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, Noise
+from tests import attack_contract as contract
 
 torchattacks = pytest.importorskip("torchattacks")
 
@@ -262,25 +261,14 @@ HARNESS = {
 
 @pytest.mark.parametrize("spec", HARNESS)
 def test_in_the_harness(spec: str, model: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
-    images, labels = photos[0][:6], photos[1][:6]
-    attack = parse(f"torchattacks.{spec}")
-    assert attack.spec == f"torchattacks.{spec}"
-    assert parse(attack.spec) == attack
-    assert attack.needs_model
-    assert not isinstance(attack, Noise)
-    assert attack.note == ("rescaled" if HARNESS[spec] == "rescaled" else "")
-    state, drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    grid = torch.tensor([12.0, 40.0], dtype=torch.float64)
-    accuracies = {}
-    for disturbed in attack.over(Batch(images, labels, model=model), grid):
-        assert (snr.measure(images, disturbed.images) > grid[disturbed.step] - 1e-3).all()
-        assert torch.equal(model(disturbed.images).argmax(1), disturbed.predictions)
-        accuracies[disturbed.step] = (disturbed.predictions == labels).float().mean().item()
-        left = (disturbed.images == images).flatten(1).all(1) & (disturbed.predictions == labels)
-        assert torch.equal(disturbed.facts["unperturbed"], left)
-    assert accuracies[0] <= accuracies[1] <= accuracy(model, images, labels)
-    assert torch.equal(state, torch.get_rng_state())
-    assert np.array_equal(drawn, np.random.get_state()[1])  # noqa: NPY002
+    contract.check_library(f"torchattacks.{spec}", HARNESS[spec], photos[0][:6], photos[1][:6], model)
+
+
+@pytest.mark.parametrize(
+    "spec", ["PGDL2:steps=5", "FGSM", "PGD:steps=4", "EOTPGD:steps=3", "CW:steps=5", "PGDRSL2:steps=3", "GN"]
+)
+def test_passes(spec: str, model: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
+    contract.check_passes(parse(f"torchattacks.{spec}"), photos[0], model(photos[0]).argmax(1), model)
 
 
 def test_the_harness_repeats_itself(model: nn.Module, photos: tuple[Tensor, Tensor]) -> None:

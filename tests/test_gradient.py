@@ -8,7 +8,7 @@ from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import ModelError, UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.losses import loss_and_grad, project_to_ball
 from cnncomm_bench.attacks.query import predict
 
@@ -24,7 +24,7 @@ def real(count: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     return model, torch.from_numpy(pixels[rows]).float() / 255, torch.from_numpy(labels[rows])
 
 
-def accuracies(spec: str, batch: Batch, grid: torch.Tensor) -> torch.Tensor:
+def accuracies(spec: str, batch: AdversaryBatch, grid: torch.Tensor) -> torch.Tensor:
     """Accuracy at each SNR of a grid."""
     right = torch.empty(len(grid))
     for disturbed in parse(spec).over(batch, grid):
@@ -35,7 +35,7 @@ def accuracies(spec: str, batch: Batch, grid: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("spec", SPECS)
 def test_noise_stays_within_the_budget(spec, pictures, linear):
     labels = linear(pictures).argmax(1)
-    for disturbed in parse(spec).over(Batch(pictures, labels, model=linear), GRID):
+    for disturbed in parse(spec).over(AdversaryBatch(pictures, labels, linear), GRID):
         assert (snr.measure(pictures, disturbed.images) >= GRID[disturbed.step] - 1e-4).all()
         assert disturbed.images.min() >= 0
         assert disturbed.images.max() <= 1
@@ -59,7 +59,7 @@ def test_fgsm_meets_its_budget_and_is_the_vertex_of_pgd_linf(pictures):
     linear = nn.Sequential(nn.Flatten(), nn.Linear(pictures[0].numel(), 2))
     labels = linear(pictures).argmax(1)
     budget = torch.full((len(pictures),), 30.0, dtype=torch.float64)
-    batch = Batch(pictures, labels, model=linear)
+    batch = AdversaryBatch(pictures, labels, linear)
     vertex = parse("fgsm").perturb(batch, budget, None)
     torch.testing.assert_close(snr.measure(pictures, vertex), budget, rtol=0, atol=1e-4)
     attack = parse("pgd-linf")
@@ -81,7 +81,7 @@ def test_a_linear_model_falls_exactly_at_its_margin(spec):
     weight = model[1].weight[1] - model[1].weight[0]
     distance = (logits[:, 1] - logits[:, 0]).abs().double() / weight.norm().double()
     exact = 20 * torch.log10(snr.power(images).sqrt() / distance)
-    batch = Batch(images, labels, model=model, bounds=(-torch.inf, torch.inf))
+    batch = AdversaryBatch(images, labels, model, bounds=(-torch.inf, torch.inf))
     for offset, fooled in ((-0.1, True), (0.1, False)):
         (disturbed,) = parse(spec).over(batch, (exact + offset)[None])
         assert ((disturbed.predictions != labels) == fooled).all()
@@ -89,7 +89,7 @@ def test_a_linear_model_falls_exactly_at_its_margin(spec):
 
 def test_order_of_strength_on_the_bundled_model():
     model, images, labels = real(100)
-    batch, grid = Batch(images, labels, model=model), torch.tensor([20.0, 30.0, 40.0], dtype=torch.float64)
+    batch, grid = AdversaryBatch(images, labels, model), torch.tensor([20.0, 30.0, 40.0], dtype=torch.float64)
     fgsm, fgm, pgd, linf = (
         accuracies(spec, batch, grid) for spec in ("fgsm", "fgm", "pgd:steps=10", "pgd-linf:steps=10")
     )
@@ -109,7 +109,7 @@ def test_pgd_is_as_strong_as_torchattacks_at_a_radius():
     torch.manual_seed(0)
     known = (predict(model, theirs(images, labels)) == labels).float().mean()
     budget = 20 * torch.log10(snr.power(images).sqrt() / radius)
-    (ours,) = parse("pgd:steps=10").over(Batch(images, labels, model=model), budget[None])
+    (ours,) = parse("pgd:steps=10").over(AdversaryBatch(images, labels, model), budget[None])
     assert (ours.predictions == labels).float().mean() <= known + 0.005
 
 
@@ -135,7 +135,7 @@ def test_nearest_is_the_nearest_point_of_ball_and_box():
 
 def test_passes_are_counted(pictures, linear):
     labels = linear(pictures).argmax(1)
-    (disturbed,) = parse("pgd:steps=5,restarts=2").over(Batch(pictures, labels, model=linear), torch.tensor([90.0]))
+    (disturbed,) = parse("pgd:steps=5,restarts=2").over(AdversaryBatch(pictures, labels, linear), torch.tensor([90.0]))
     assert (disturbed.predictions == labels).all()
     assert disturbed.facts["backward_passes"].sum() == 2 * 5 * len(pictures)
     # Clean, five steps and the end of each restart, and the answer to the best.
@@ -147,7 +147,7 @@ def test_expectation_over_transformations_averages(pictures, linear):
         return linear(images + 0.3 * torch.randn_like(images)) ** 3
 
     torch.manual_seed(0)
-    batch = Batch(pictures, linear(pictures).argmax(1), model=noisy)
+    batch = AdversaryBatch(pictures, linear(pictures).argmax(1), model=noisy)
     once, often = (torch.stack([loss_and_grad(batch, pictures, samples=s).gradient for _ in range(5)]) for s in (1, 32))
     assert often.std(0).mean() < 0.5 * once.std(0).mean()
     (disturbed,) = parse("pgd:steps=2,eot=3").over(batch, torch.tensor([90.0]))

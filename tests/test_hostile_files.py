@@ -29,6 +29,7 @@ from cnncomm_bench.data.decode import UnreadableImage, read_image
 from cnncomm_bench.data.download import extract
 from cnncomm_bench.data.images import open_images
 from cnncomm_bench.models.loading import open_model
+from tests.hostile.checkpoints import script
 
 NET = """
 from torch import nn
@@ -100,6 +101,18 @@ def test_payload_would_run_with_trust(tmp_path, arch):
     with contextlib.suppress(BenchError):
         open_model(str(tmp_path / "evil.pt"), arch=arch, trust=True)
     assert (tmp_path / "executed").is_dir()  # so the tests above test something
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", ["from_file", "save", "setstate"])
+def test_torchscript_would_write_files_with_trust(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    Path("w.pt").write_bytes(script(kind))
+    refusal("w.pt")
+    assert not Path("executed").exists()
+    with contextlib.suppress(BenchError):
+        open_model("w.pt", trust=True)
+    assert Path("executed").exists()  # so the rows of tests/hostile/checkpoints.py test something
 
 
 def test_numpy_bookkeeping_is_not_rebuilt(tmp_path, arch):

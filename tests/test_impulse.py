@@ -4,14 +4,14 @@ import torch
 from cnncomm_bench import snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import NoiseBatch
 from cnncomm_bench.attacks.impulse import SHAPES, default_size, footprint
 
 GRID = torch.arange(0, 45, 5.0)
 
 
 def over(spec: str, images: torch.Tensor, grid: torch.Tensor = GRID) -> list:
-    return sorted(parse(spec).over(Batch(images), grid), key=lambda disturbed: disturbed.step)
+    return sorted(parse(spec).over(NoiseBatch(images), grid), key=lambda disturbed: disturbed.step)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

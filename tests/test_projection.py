@@ -8,7 +8,7 @@ from torch import nn
 
 from cnncomm_bench import bundled, evaluate
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.boundary import seen_along
 from cnncomm_bench.results import flat_boundary as projection
 
@@ -34,11 +34,11 @@ def plane():
 def test_a_plane_is_predicted_exactly(plane):
     model, images, nearest = plane
     labels = model(images).argmax(1)
-    batch = Batch(images, labels, model=model, bounds=(-math.inf, math.inf))
+    batch = AdversaryBatch(images, labels, model, bounds=(-math.inf, math.inf))
     budgets = GRID[:, None].expand(-1, len(images))
     seen = list(seen_along(batch, nearest, torch.ones(len(images), dtype=torch.bool), budgets))
     disagreeing = 0
-    for disturbed in parse("gaussian").over(batch, budgets):
+    for disturbed in parse("gaussian").over(batch.for_noise(), budgets):
         right = model(disturbed.images).argmax(1) == labels
         disagreeing += int((right != seen[disturbed.step]["flat_right"].bool()).sum())
     assert disagreeing <= 3  # of 3,300; the example lies a thousandth beyond the plane
@@ -48,7 +48,7 @@ def test_a_plane_is_predicted_exactly(plane):
 
 def test_no_example_no_projection(plane):
     model, images, _ = plane
-    batch = Batch(images, model(images).argmax(1), model=model)
+    batch = AdversaryBatch(images, model(images).argmax(1), model=model)
     (seen,) = seen_along(batch, images, torch.arange(300) < 100, torch.full((1, 300), 20.0, dtype=torch.float64))
     assert seen["nearest_found"].sum() == seen["white_along"].sum() == 0
     assert seen["flat_right"].sum() == 100

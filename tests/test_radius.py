@@ -6,7 +6,7 @@ import torch
 from cnncomm_bench import Run, evaluate, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.evaluation import choose_suite
 from cnncomm_bench.results import RunConfig
 
@@ -18,7 +18,7 @@ GRID = torch.tensor([20.0])
 )
 def test_every_image_has_the_l2_radius(spec, pictures, linear):
     labels = linear(pictures).argmax(1)
-    (disturbed,) = parse(spec).over(Batch(pictures, labels, model=linear), GRID)
+    (disturbed,) = parse(spec).over(AdversaryBatch(pictures, labels, linear), GRID)
     norms = (disturbed.images - pictures).flatten(1).norm(dim=1)
     assert (norms <= 0.5 * (1 + 1e-5)).all()
     assert norms.max() > 0.49
@@ -27,7 +27,7 @@ def test_every_image_has_the_l2_radius(spec, pictures, linear):
 @pytest.mark.parametrize("spec", ["fgsm@linf=8/255", "pgd-linf:steps=5@linf=8/255"])
 def test_every_image_has_the_linf_radius(spec, pictures, linear):
     labels = linear(pictures).argmax(1)
-    (disturbed,) = parse(spec).over(Batch(pictures, labels, model=linear), GRID)
+    (disturbed,) = parse(spec).over(AdversaryBatch(pictures, labels, linear), GRID)
     reach = (disturbed.images - pictures).flatten(1).abs().amax(1)
     assert reach.tolist() == pytest.approx([8 / 255] * len(pictures), abs=1e-6)
     assert disturbed.images.min() >= 0

@@ -6,7 +6,7 @@ import torch
 
 from cnncomm_bench import attacks
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import registry
+from cnncomm_bench.attacks import names
 from cnncomm_bench.attacks.stable import StableNoise
 
 
@@ -59,8 +59,8 @@ class Halved(StableNoise):
 
 
 def test_entry_points_are_found(monkeypatch):
-    point = EntryPoint("halved", f"{__name__}:Halved", registry.GROUP)
-    monkeypatch.setattr(registry, "_entry_points", lambda: {"halved": point})
+    point = EntryPoint("halved", f"{__name__}:Halved", names.GROUP)
+    monkeypatch.setattr(names, "plugins", lambda: {"halved": point})
     monkeypatch.setattr(EntryPoint, "load", lambda self: Halved)
     assert "halved" in attacks.available()
     attack = attacks.parse("halved:alpha=1.2")
@@ -69,8 +69,8 @@ def test_entry_points_are_found(monkeypatch):
 
 
 def test_an_entry_point_that_is_no_attack_is_refused(monkeypatch):
-    point = EntryPoint("odd", "os:path", registry.GROUP)
-    monkeypatch.setattr(registry, "_entry_points", lambda: {"odd": point})
+    point = EntryPoint("odd", "os:path", names.GROUP)
+    monkeypatch.setattr(names, "plugins", lambda: {"odd": point})
     with pytest.raises(UsageError, match="is no cnncomm_bench.attacks.Attack"):
         attacks.parse("odd")
 

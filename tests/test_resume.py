@@ -327,8 +327,7 @@ def test_ctrl_c_says_what_is_stored(capsys, monkeypatch, tmp_path):
             cli.main()
     assert stopped.value.code == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "of 21 cells are stored in my run; " in said
-    assert ": cnncomm-bench --model bundled:standard" in said
+    assert "of 21 cells are stored in my run; resume with: cnncomm-bench --model bundled:standard" in said
     assert said.endswith("--out 'my run'")
 
 

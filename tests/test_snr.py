@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import NoiseBatch
 from cnncomm_bench.attacks.stable import geometric_power
 from cnncomm_bench.snr import projection
 
@@ -136,7 +136,7 @@ def test_tiny_excursions_are_no_error():
 def test_rulers_fix_the_law(ruler, alpha):
     """The scale of the noise is what the ruler's formula says, read off unclipped noise."""
     clean = torch.full((1, 1, 300, 300), 0.5)
-    batch = Batch(clean, ruler=ruler, bounds=(-math.inf, math.inf))
+    batch = NoiseBatch(clean, ruler=ruler, bounds=(-math.inf, math.inf))
     (disturbed,) = parse(f"stable:alpha={alpha}").over(batch, torch.tensor([20.0]))
     noise = (disturbed.images - clean).flatten().double()
     # The quartiles of a symmetric stable law at scale 1, from scipy.stats.levy_stable.ppf(0.75, alpha, 0).
@@ -153,7 +153,7 @@ def test_rulers_fix_the_law(ruler, alpha):
 def test_rulers_agree_for_gaussian_noise(pictures):
     grid = torch.tensor([30.0])
     same = [
-        next(iter(parse("gaussian").over(Batch(pictures, ruler=ruler), grid))).images
+        next(iter(parse("gaussian").over(NoiseBatch(pictures, ruler=ruler), grid))).images
         for ruler in ("dispersion", "geometric")
     ]
     assert torch.allclose(*same, atol=1e-6)

@@ -8,7 +8,7 @@ from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.attacks.square import _pattern
 
@@ -24,7 +24,9 @@ def test_as_strong_as_torchattacks_at_a_radius():
     for seed in range(2):  # the luck of a seed is worth some points
         theirs = torchattacks.Square(model, norm="L2", eps=radius, n_queries=200, seed=seed)
         known.append(float((predict(model, theirs(images, labels)) == labels).double().mean()))
-        (found,) = parse("square-attack:queries=200").over(Batch(images, labels, model=model, seed=seed), budget[None])
+        (found,) = parse("square-attack:queries=200").over(
+            AdversaryBatch(images, labels, model, seed=seed), budget[None]
+        )
         ours.append(float((found.predictions == labels).double().mean()))
     assert sum(ours) / 2 <= sum(known) / 2 + 0.005
 
@@ -54,13 +56,13 @@ def test_budget_batches_and_no_gradient(channels, pictures):
 
     attack, labels = parse("square-attack:queries=40"), exported(images).argmax(1).clone()
     grid = torch.tensor([20.0, 30.0, 40.0], dtype=torch.float64)
-    whole = {d.step: d for d in attack.over(Batch(images, labels, model=exported), grid)}
+    whole = {d.step: d for d in attack.over(AdversaryBatch(images, labels, exported), grid)}
     for step, snr_db in enumerate(grid):
         assert (snr.measure(images, whole[step].images) >= snr_db - 1e-4).all()
         assert whole[step].facts["backward_passes"].sum() == 0
         assert 0 < whole[step].facts["forward_passes"].sum() <= 42 * len(images)
     for rows in torch.arange(12).split(5):
-        for part in attack.over(Batch(images[rows], labels[rows], model=exported), grid):
+        for part in attack.over(AdversaryBatch(images[rows], labels[rows], exported), grid):
             torch.testing.assert_close(part.images, whole[part.step].images[rows], rtol=0, atol=1e-5)
     assert not torch.equal(attack(images, labels, snr_db=40, model=exported, seed=1), whole[2].images)
 
@@ -69,7 +71,7 @@ def test_search_gains_on_its_first_image(pictures, linear):
     labels = linear(pictures).argmax(1)
     grid = torch.tensor([[35.0]], dtype=torch.float64)
     once, often = (
-        next(parse(f"square-attack:queries={queries}").over(Batch(pictures, labels, model=linear), grid)).images
+        next(parse(f"square-attack:queries={queries}").over(AdversaryBatch(pictures, labels, linear), grid)).images
         for queries in (1, 200)
     )
     margins = [linear(x).gather(1, labels[:, None]).flatten() - linear(x).amax(1) for x in (once, often)]

@@ -1,7 +1,14 @@
+import sys
+from pathlib import Path
+
 import pytest
 
+from cnncomm_bench import Run
 from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench.attacks import parse
 from cnncomm_bench.results import suites
+
+HISTORIC = Path(__file__).parent / "historic"
 
 
 @pytest.mark.parametrize("name", suites.names())
@@ -70,3 +77,51 @@ def test_errors_say_where(tmp_path, content, message):
 def test_an_unknown_suite_names_the_others():
     with pytest.raises(UsageError, match="did you mean 'default'"):
         suites.load("defualt")
+
+
+def test_a_run_keeps_what_its_attacks_declare():
+    specs = ["gaussian", "fgsm", "pgd", "square-attack", "fgm@l2=0.5"]
+    suite = suites.build("test", attacks=[{"spec": spec} for spec in specs])
+    stored = suites.Suite.model_validate_json(suite.model_dump_json())
+    for entry in stored.attacks:
+        attack = parse(entry.spec)
+        assert suites.declared(attack) == {name: getattr(entry, name) for name in suites.declared(attack)}
+    assert [entry.norm for entry in stored.attacks] == [None, "linf", "l2", "l2", "l2"]
+    assert [entry.uses_gradient for entry in stored.attacks] == [False, True, True, False, True]
+
+
+def test_entries_of_older_runs_are_filled_in(monkeypatch):
+    run = Run.open(HISTORIC / "run-v2")
+    at_radius = [entry.spec for entry in run.info.suite.attacks if entry.at_radius]
+    assert at_radius == ["pgd:steps=3@l2=1.5"]
+    for entry in run.info.suite.attacks:
+        declared = suites.declared(parse(entry.spec))
+        assert {name: getattr(entry, name) for name in declared} == declared
+    assert run.sign_attacks == set()
+    assert "worst" in set(run.curves.attack)
+    assert run.warnings is not None
+    # Nothing of another library is imported, and nothing assumed.
+    monkeypatch.setitem(sys.modules, "torchattacks", None)
+    old = {"spec": "torchattacks.PGDL2@l2=0.5", "adversary": True, "family": "foreign", "note": ""}
+    entry = suites.Entry.model_validate(old)
+    assert (entry.at_radius, entry.uses_gradient, entry.iterative, entry.norm) == (True, True, False, None)
+    library, plugin = (suites.Entry.model_validate({**old, "spec": spec}) for spec in ("art.DeepFool", "theirs:x=1"))
+    assert (library.at_radius, library.stochastic, plugin.stochastic) == (False, False, True)
+
+
+@pytest.mark.parametrize(("spec", "seeds", "same"), [
+    ("gaussian", [0, 1], True), ("fgm@l2=0.5", [0], True), ("fgm@l2=0.5", [0, 1], False),
+    ("torchattacks.PGDL2", [0], True), ("torchattacks.PGDL2", [0, 1], False),
+])  # fmt: skip
+def test_an_older_run_is_resumed_where_its_cells_are_the_same(spec, seeds, same):
+    """A seed more or less is another plan of cells."""
+    if spec.startswith("torchattacks"):
+        pytest.importorskip("torchattacks")
+    info = Run.open(HISTORIC / "run-v2").info
+    entry = suites.build("test", attacks=[{"spec": spec}]).attacks[0]
+    old = entry.model_dump(include={"spec", "samples", "adversary", "family", "note"})
+    now, before = (
+        info.model_copy(update={"suite": info.suite.model_copy(update={"attacks": (each,)}), "seeds": seeds})
+        for each in (entry, suites.Entry.model_validate(old))
+    )
+    assert (now.identity() == before.identity()) == same

@@ -8,7 +8,7 @@ import torch
 from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch, Noise, Perturbed
+from cnncomm_bench.attacks.base import Noise, NoiseBatch, Perturbed
 from cnncomm_bench.evaluation import execute
 from cnncomm_bench.evaluation.worker import Worker
 from cnncomm_bench.results.writer import Store
@@ -141,7 +141,7 @@ class TestFolder:
 
     def test_another_run_is_refused(self, linear, labelled, tmp_path):
         run(linear, labelled, out=tmp_path / "run")
-        with pytest.raises(RunFolderError, match="differs in snr_db"):
+        with pytest.raises(RunFolderError, match="differs in snr_db: pass another folder"):
             run(linear, labelled, out=tmp_path / "run", snr_db=[0, 10])
 
     def test_other_weights_under_the_same_name_are_another_run(self, linear, labelled, tmp_path):
@@ -166,7 +166,7 @@ class TestFolder:
 
     def test_a_file_in_its_place_is_one_line(self, linear, labelled, tmp_path):
         (tmp_path / "run").write_text("")
-        with pytest.raises(RunFolderError, match="cannot be"):
+        with pytest.raises(RunFolderError, match="pass another folder"):
             run(linear, labelled, out=tmp_path / "run")
 
     @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ class TestBadInput:
             run(linear, labelled, **{argument: value})
 
     def test_unknown_device(self, labelled, linear):
-        with pytest.raises(UsageError, match="abacus.*cannot be used"):
+        with pytest.raises(UsageError, match="pass cpu, or auto"):
             run(linear, labelled, device="abacus")
 
 
@@ -271,5 +271,5 @@ def test_draws_made_ahead_are_the_ones_made_late(pictures):
     attack, grid = parse("impulse-square"), torch.tensor([10.0])
     keys = streams.digests(pictures)
     ahead = attack.draw(keys, tuple(pictures.shape[1:]), seed=0)
-    late, early = (next(iter(attack.over(Batch(pictures, draws=draws), grid))).images for draws in (None, ahead))
+    late, early = (next(iter(attack.over(NoiseBatch(pictures, draws=draws), grid))).images for draws in (None, ahead))
     assert torch.equal(late, early)

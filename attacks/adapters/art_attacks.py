@@ -1,4 +1,4 @@
-"""What ART's own evasion attacks know of sizes, and how each gets the SNR as its budget, see `adapting`."""
+"""What ART's own evasion attacks know of sizes, and how each gets the SNR as its budget, see `budget`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,29 @@ _MINIMUM = (
     "SignOPTAttack",
     "ZooAttack",
 )
+STEPS = ("max_iter", "nb_steps", "n_steps", "iterations")
+"""What its attacks call the number of their steps: one has one of these."""
+REPEATS = ("num_random_init", "nb_random_init", "nb_restarts", "binary_search_steps")
+"""What they call how often they take all steps."""
+PER_CLASS = ("DeepFool",)
+"""They take a gradient for each class at every step."""
+SINGLE_STEP = ("FastGradientMethod",)
+"""They take one step; the others take many."""
+BLACK_BOXES = (
+    "BoundaryAttack",
+    "GRAPHITEBlackbox",
+    "GeoDA",
+    "HopSkipJump",
+    "LaserAttack",
+    "PixelAttack",
+    "SignOPTAttack",
+    "SimBA",
+    "SpatialTransformation",
+    "SquareAttack",
+    "ThresholdAttack",
+    "ZooAttack",
+)
+"""They use no gradient of the model."""
 _SLOW_ALONE = ("CarliniL2Method", "DeepFool", "ElasticNet", "NewtonFool")
 """Images are independent in a batch, whose default size is one."""
 _PER_IMAGE = ("FastGradientMethod", "ProjectedGradientDescent")
@@ -114,7 +137,7 @@ def attack_classes() -> dict[str, type]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Parameters of an attack as the harness calls it, see `foreign.from_spec`."""
+    """Parameters of an attack as the harness calls it, see `library.from_spec`."""
     known = signature(cls)
     ours: dict[str, Any] = {"targeted": False, "verbose": False}
     if "norm" in known and not isinstance(known["norm"], str):

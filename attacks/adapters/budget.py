@@ -23,7 +23,8 @@ from torch import Tensor
 
 from ... import snr
 from ..._utils.errors import UsageError
-from ..base import Batch, Noise
+from ..base import Noise
+from ..batch import NoiseBatch
 
 Kind = Literal["budget", "minimum", "rescaled"]
 
@@ -34,7 +35,7 @@ NEARLY_EQUAL_DB = 0.5
 class PerImage:
     """One number an image that multiplies and divides batches of any number of dimensions, from the left.
 
-    It stands where a library expects one epsilon for all images. Nothing else works with it, so that code which
+    It is passed where a library expects one epsilon for all images. Nothing else works with it, so that code which
     would mix images up fails instead.
 
     Parameters
@@ -92,7 +93,7 @@ class LibraryAttack:
 
 
 def at_budget(
-    foreign: LibraryAttack,
+    attack: LibraryAttack,
     clean: Tensor,
     labels: Tensor | None,
     budget_db: Tensor,
@@ -105,7 +106,7 @@ def at_budget(
 
     Parameters
     ----------
-    foreign : LibraryAttack
+    attack : LibraryAttack
     clean : Tensor, shape-(N, C, H, W)
         In [0, 1].
     labels : Tensor, shape-(N,), optional
@@ -128,15 +129,15 @@ def at_budget(
         found = clean.clone()
         some = (radius > 0).nonzero().flatten()  # at an SNR of inf there is nothing to run
         if len(some):
-            found[some] = _sized(foreign, clean[some], None if labels is None else labels[some], radius[some])
+            found[some] = _sized(attack, clean[some], None if labels is None else labels[some], radius[some])
     # An attack that ran into NaN found nothing: the image counts as unperturbed, and is reported.
     found = torch.where(found.flatten(1).isfinite().all(1)[:, None, None, None], found, clean).clamp(*bounds)
     noise = found.double() - clean.double()
     norm = noise.flatten(1).norm(dim=1)
     within = (norm <= radius * (1 + 1e-6))[:, None, None, None]
-    if foreign.kind == "minimum":
+    if attack.kind == "minimum":
         return torch.where(within, found, clean)
-    if foreign.kind == "budget":
+    if attack.kind == "budget":
         shrunk = clean + noise * (radius / norm.clamp(min=1e-30)).clamp(max=1)[:, None, None, None]
         return torch.where(within, found, shrunk.to(clean.dtype))
     moved = snr.project(clean, noise.to(clean.dtype), budget_db[None], bounds)[0][0]
@@ -146,24 +147,24 @@ def at_budget(
     return torch.where(kept[:, None, None, None], found, moved)
 
 
-def _sized(foreign: LibraryAttack, clean: Tensor, labels: Tensor | None, radius: Tensor) -> Tensor:
+def _sized(attack: LibraryAttack, clean: Tensor, labels: Tensor | None, radius: Tensor) -> Tensor:
     """Run an attack with a size that fits each image's radius."""
-    if foreign.order is None:
-        return foreign.run(clean, labels, None)
-    if foreign.kind == "minimum":
-        return foreign.run(clean, labels, float(clean[0].numel()) ** (1 / foreign.order))
+    if attack.order is None:
+        return attack.run(clean, labels, None)
+    if attack.kind == "minimum":
+        return attack.run(clean, labels, float(clean[0].numel()) ** (1 / attack.order))
     # Noise of one magnitude at every pixel, and of this Lp norm, has the L2 norm asked for.
-    size = (radius * clean[0].numel() ** (1 / foreign.order - 0.5)).to(clean.dtype)
-    if foreign.each:
-        most = foreign.most or len(clean)
+    size = (radius * clean[0].numel() ** (1 / attack.order - 0.5)).to(clean.dtype)
+    if attack.each:
+        most = attack.most or len(clean)
         parts = (slice(start, start + most) for start in range(0, len(clean), most))
         picked = ((clean[rows], None if labels is None else labels[rows], PerImage(size[rows])) for rows in parts)
-        return torch.cat([foreign.run(*part) for part in picked])
-    level = size if foreign.kind == "budget" else (20 / NEARLY_EQUAL_DB * size.log10()).round()
+        return torch.cat([attack.run(*part) for part in picked])
+    level = size if attack.kind == "budget" else (20 / NEARLY_EQUAL_DB * size.log10()).round()
     found = clean.clone()
     for one in level.unique():
         rows = (level == one).nonzero().flatten()
-        found[rows] = foreign.run(clean[rows], None if labels is None else labels[rows], float(size[rows].mean()))
+        found[rows] = attack.run(clean[rows], None if labels is None else labels[rows], float(size[rows].mean()))
     return found
 
 
@@ -186,7 +187,7 @@ def noisy(
     images : Tensor, shape-(N, C, H, W)
         In [0, 1] but for rounding; half precision is computed in single.
     snr_db, ruler, seed, call, bounds, mask
-        See `Batch`.
+        See `NoiseBatch`.
 
     Returns
     -------
@@ -198,7 +199,7 @@ def noisy(
         An image is of zero power or holds NaN; its index is named.
     """
     precise = images if images.dtype in (torch.float32, torch.float64) else images.float()
-    batch = Batch(precise, ruler=ruler, seed=seed, call=call, bounds=bounds, mask=mask)
+    batch = NoiseBatch(precise, ruler=ruler, seed=seed, call=call, bounds=bounds, mask=mask)
     (disturbed,) = noise.over(batch, torch.tensor([snr_db], dtype=torch.float64))
     short = int((~disturbed.reached).sum())
     if short:

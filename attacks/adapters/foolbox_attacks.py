@@ -1,4 +1,4 @@
-"""What Foolbox's own attacks know of sizes, and how each gets the SNR as its budget, see `adapting`."""
+"""What Foolbox's own attacks know of sizes, and how each gets the SNR as its budget, see `budget`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,55 @@ from ..._utils.errors import UsageError
 from .budget import Kind, LibraryAttack, Size, signature
 
 T = TypeVar("T")
+
+STEPS = ("steps", "repeats")
+"""What its attacks call the number of their steps: one has one of these."""
+REPEATS = ()
+"""What they call how often they take all steps; `binary_search_steps` ends early, or finds a starting point."""
+PER_CLASS = ("L2DeepFoolAttack", "LinfDeepFoolAttack")
+"""They take a gradient for each class at every step."""
+SINGLE_STEP = (
+    "DatasetAttack",
+    "FGM",
+    "FGSM",
+    "InversionAttack",
+    "L1FastGradientAttack",
+    "L2AdditiveGaussianNoiseAttack",
+    "L2AdditiveUniformNoiseAttack",
+    "L2ClippingAwareAdditiveGaussianNoiseAttack",
+    "L2ClippingAwareAdditiveUniformNoiseAttack",
+    "L2ContrastReductionAttack",
+    "L2FastGradientAttack",
+    "LinfAdditiveUniformNoiseAttack",
+    "LinfFastGradientAttack",
+)
+"""They take one step; the others take many."""
+BLACK_BOXES = (
+    "BinarizationRefinementAttack",
+    "BinarySearchContrastReductionAttack",
+    "BoundaryAttack",
+    "DatasetAttack",
+    "GaussianBlurAttack",
+    "GenAttack",
+    "HopSkipJumpAttack",
+    "InversionAttack",
+    "L2AdditiveGaussianNoiseAttack",
+    "L2AdditiveUniformNoiseAttack",
+    "L2ClippingAwareAdditiveGaussianNoiseAttack",
+    "L2ClippingAwareAdditiveUniformNoiseAttack",
+    "L2ClippingAwareRepeatedAdditiveGaussianNoiseAttack",
+    "L2ClippingAwareRepeatedAdditiveUniformNoiseAttack",
+    "L2ContrastReductionAttack",
+    "L2RepeatedAdditiveGaussianNoiseAttack",
+    "L2RepeatedAdditiveUniformNoiseAttack",
+    "LinearSearchBlendedUniformNoiseAttack",
+    "LinearSearchContrastReductionAttack",
+    "LinfAdditiveUniformNoiseAttack",
+    "LinfRepeatedAdditiveUniformNoiseAttack",
+    "PointwiseAttack",
+    "SaltAndPepperNoiseAttack",
+)
+"""They use no gradient of the model."""
 
 
 class Range:
@@ -64,7 +113,7 @@ def attack_classes() -> dict[str, type]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Parameters of an attack as the harness calls it, see `foreign.from_spec`."""
+    """Parameters of an attack as the harness calls it, see `library.from_spec`."""
     return signature(cls)
 
 

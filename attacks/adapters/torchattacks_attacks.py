@@ -1,4 +1,4 @@
-"""What torchattacks' own attacks know of sizes, and how each gets the SNR as its budget, see `adapting`."""
+"""What torchattacks' own attacks know of sizes, and how each gets the SNR as its budget, see `budget`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from .budget import Kind, LibraryAttack, Size, signature
 _L2 = ("PGDL2", "PGDRSL2")
 _MINIMUM = ("CW", "DeepFool", "EADEN", "EADL1", "FAB", "SparseFool")
 _BY_NORM = {"L2": 2.0, "Linf": float("inf"), "L1": 1.0}
+STEPS = ("steps", "nb_iter", "n_queries", "max_iterations", "num_iter_set")
+"""What its attacks call the number of their steps: one has one of these."""
+REPEATS = ("n_restarts", "restarts", "eot_iter", "noise_batch_size", "binary_search_steps")
+"""What they call how often they take all steps, or ask at each."""
+PER_CLASS = ("DeepFool", "FAB", "SparseFool")
+"""They take a gradient for each class at every step."""
+SINGLE_STEP = ("FFGSM", "FGSM", "GN")
+"""They take one step; the others take many."""
+BLACK_BOXES = ("GN", "OnePixel", "Pixle", "SPSA", "Square")
+"""They use no gradient of the model."""
 _NO_ATTACKS = ("VANILA", "MultiAttack", "LGV")
 _PER_IMAGE = ("PGDL2", "PGDRSL2")
 _SIZE_NAMES = ("eps", "max_epsilon")
@@ -27,7 +37,7 @@ def attack_classes() -> dict[str, type]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Parameters of an attack as the harness calls it, see `foreign.from_spec`."""
+    """Parameters of an attack as the harness calls it, see `library.from_spec`."""
     known = signature(cls)
     return {**known, **({"norm": "L2"} if "norm" in known else {})}
 

@@ -14,14 +14,6 @@ from .errors import UsageError
 def pick_device(device: str) -> str:
     """The device to run on; "auto" takes a GPU where there is one.
 
-    Parameters
-    ----------
-    device : str
-
-    Returns
-    -------
-    str
-
     Raises
     ------
     UsageError
@@ -30,25 +22,15 @@ def pick_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # the device "meta" holds no values
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"device {device!r} cannot be used: {reason}; try --device cpu") from error
+        raise UsageError(f"device {device!r} cannot be used: {reason}; pass cpu, or auto", "device") from error
     return device
 
 
 def auto_batch_size(shape: Sequence[int], device: str) -> int:
-    """Images a forward pass takes, by the size of an image.
-
-    Parameters
-    ----------
-    shape : (C, H, W)
-    device : str
-
-    Returns
-    -------
-    int
-    """
+    """Number of images of shape (C, H, W) in a forward pass."""
     values = max(1, int(np.prod(shape)))
     # On a processor, activations that leave the cache and the allocator's pool cost more than small batches do.
     most, budget = (64, 2**19) if device == "cpu" else (2048, 2**24)
@@ -56,17 +38,9 @@ def auto_batch_size(shape: Sequence[int], device: str) -> int:
 
 
 def noise_threads(device: str) -> int:
-    """Threads that make noise on the host while the model runs.
+    """Number of threads that draw noise on the host while the model runs.
 
-    A thread makes the noise of about 10,000 CIFAR images a second, for all SNRs at once: one is plenty for a model that
+    A thread draws the noise of about 10,000 CIFAR images a second, for all SNRs at once: one suffices for a model that
     shares the processor with it, and a fast GPU takes several.
-
-    Parameters
-    ----------
-    device : str
-
-    Returns
-    -------
-    int
     """
     return 1 if device == "cpu" else min(4, os.cpu_count() or 1)

@@ -16,7 +16,7 @@ class BenchError(Exception):
     message : str
         Without the names of command-line options.
     *arguments : str
-        Parameters of the library that can be changed to mend it, such as ``"out"``.
+        Parameters of the library to change, such as ``"out"``.
     """
 
     exit_code = 1
@@ -30,13 +30,13 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError, ValueError):
-    """What was asked for makes no sense as written: a wrong option, spec string or argument."""
+    """An argument makes no sense: a wrong option, spec string or value."""
 
     exit_code = 2
 
 
 class ModelError(BenchError):
-    """A model cannot be opened, does not fit its weights, or answers with something else than logits."""
+    """A model cannot be opened, does not fit its weights, or returns something else than logits."""
 
 
 class DataError(BenchError):
@@ -52,19 +52,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Name the known words, and the one most like `word`.
-
-    Parameters
-    ----------
-    word : str
-        What was typed.
-    known : iterable of str
-        What exists.
-
-    Returns
-    -------
-    str
-        `"did you mean 'pgd'? There are: fgm, fgsm, pgd"`, for the end of a message.
+    """List the known words, for the end of a message, and the one nearest to `word`.
 
     Examples
     --------

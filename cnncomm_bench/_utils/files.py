@@ -1,10 +1,11 @@
-"""Small things every opener of other people's files needs: safe names, checksums, the cache folder."""
+"""Small things that every opener of other people's files needs: printable names, checksums, the cache folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,35 @@ import platformdirs
 from .errors import UsageError
 
 
+def printable(text: str) -> str:
+    r"""Escape what a terminal would act on: control characters, marks that turn text around, bytes that are no text.
+
+    Parameters
+    ----------
+    text : str
+        Of any origin; line breaks are kept.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def shown(name: str | os.PathLike[str], limit: int = 200) -> str:
     r"""Write a file's name so that it stays on one line of any terminal.
-
-    A name may hold newlines, escape sequences or bytes that are no text; they come out escaped.
 
     Parameters
     ----------
     name : str or path
-        What the file system calls it.
+        What the file system calls it; newlines, escape sequences and bytes that are no text come out escaped.
     limit : int
-        Longest result; the middle of a longer name is left out.
+        Most characters of the result; the middle of a longer name is left out.
 
     Returns
     -------
@@ -35,43 +54,51 @@ def shown(name: str | os.PathLike[str], limit: int = 200) -> str:
     >>> shown("a\nb.png")
     'a\\nb.png'
     """
-    text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    safe = printable(os.fspath(name)).replace("\n", "\\n")
     return safe if len(safe) <= limit else f"{safe[: limit // 2]}...{safe[-limit // 2 :]}"
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """Reduce an exception to its type and the first line of its message.
+    """Reduce an exception to its type and the first line of its message, for the middle of a message of ours.
 
     Parameters
     ----------
     error : BaseException
         What some library raised.
     limit : int
-        Longest result.
-
-    Returns
-    -------
-    str
-        For the middle of a message of ours.
+        Most characters of the result.
     """
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return shown(f"{type(error).__name__}: {first}" if first else type(error).__name__, limit)
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Hash a file without reading it into memory.
+def kind_of(path: Path) -> str:
+    """Name what a path is, without following it: "file", "folder", "link", "pipe", "device" or "socket".
 
     Parameters
     ----------
-    path : path
-        A regular file.
+    path : Path
 
     Returns
     -------
     str
-        The SHA-256 in hexadecimal.
+        Empty where there is nothing.
+
+    Raises
+    ------
+    OSError
+        The file system does not say.
     """
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe"}
+    return kinds.get(stat.S_IFMT(mode), "socket" if stat.S_ISSOCK(mode) else "device")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a regular file in hexadecimal, without reading it into memory."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -86,7 +113,15 @@ def cache_folder() -> Path:
         (``~/.cache/cnncomm-bench`` on Linux).
     """
     set_to = os.environ.get("CNNCOMM_BENCH_CACHE")
-    return Path(set_to).expanduser() if set_to else platformdirs.user_cache_path("cnncomm-bench", appauthor=False)
+    return expanded(set_to) if set_to else platformdirs.user_cache_path("cnncomm-bench", appauthor=False)
+
+
+def expanded(name: str) -> Path:
+    """Path of a name that may start with ``~``; of a user that does not exist it stays as it is."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def path_of(typed: str | os.PathLike[str], argument: str) -> Path:
@@ -105,10 +140,10 @@ def path_of(typed: str | os.PathLike[str], argument: str) -> Path:
         The system cannot look it up: the name is too long, a folder on the way is not readable, ...
     """
     try:
-        path = Path(typed).expanduser()
+        path = expanded(os.fspath(typed))
         os.fsencode(path)
         path.exists()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or one_line(error)
         raise UsageError(f"{shown(typed)} cannot be opened ({reason}): pass another path", argument) from error
     return path

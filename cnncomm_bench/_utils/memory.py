@@ -1,4 +1,4 @@
-"""Out of memory: told from other errors, and what was held let go, so that a smaller batch can be tried."""
+"""Out of memory: recognised among other errors, and freed, so that a smaller batch can be tried."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import gc
 
 import torch
 
-# What allocators say that raise no error of their own class: torch's on processors and on Apple's GPUs, ONNX Runtime's,
-# and the CUDA libraries' beneath torch.
+# Messages of allocators without an error class of their own: torch's on processors and on Apple's GPUs, ONNX Runtime's,
+# and those of the CUDA libraries that torch calls.
 _PHRASES = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
@@ -21,23 +21,14 @@ _PHRASES = (
 
 
 def ran_out(error: BaseException) -> bool:
-    """Tell whether an error says that memory did not suffice.
-
-    Parameters
-    ----------
-    error : BaseException
-
-    Returns
-    -------
-    bool
-    """
+    """Whether an error says that memory did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, Exception) and any(phrase in str(error) for phrase in _PHRASES)
 
 
 def release() -> None:
-    """Give back what nobody holds any more, to the system and to the GPU."""
+    """Free unreferenced memory, on the host and on the GPU."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

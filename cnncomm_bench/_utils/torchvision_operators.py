@@ -1,8 +1,8 @@
-"""One place that imports torchvision, with or without its compiled operators.
+"""Import torchvision, with or without its compiled operators.
 
 Some torchvision wheels match no installed PyTorch build, so their compiled operators cannot be loaded, and
 then ``import torchvision`` fails on registering shape rules for two of them. Classifiers need neither:
-declaring the operators (without an implementation) lets the import go on.
+declaring the operators, without an implementation, lets the import succeed.
 """
 
 from __future__ import annotations

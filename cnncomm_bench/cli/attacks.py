@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .screen import show
+
 
 @click.command()
 def attacks() -> None:
     """List attacks, their parameters, and suites."""
-    from . import tables as summary
+    from . import tables
 
-    click.echo(summary.attacks())
+    show(tables.attacks())

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import click
 
+from .options import PATH
+from .screen import show
+
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN ...")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/comparison"), metavar="FOLDER")
+@click.argument("folders", nargs=-1, required=True, type=PATH, metavar="RUN RUN ...")
+@click.option("--out", type=PATH, default=Path("runs/comparison"), show_default=True, metavar="FOLDER",
+              help="Where the comparison is written.")  # fmt: skip
 def compare(folders: tuple[Path, ...], out: Path) -> None:
     """Compare the models of stored runs on the same images."""
-    from ..report import comparison as compare
-    from . import tables as summary
+    from ..report import comparison
+    from . import tables
 
-    click.echo(summary.after(compare.compare(folders, out), out))
+    show(tables.after(comparison.compare(folders, out), out))

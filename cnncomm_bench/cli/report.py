@@ -1,4 +1,4 @@
-"""The command `report`: write a stored run's tables, pictures and report again."""
+"""The command `report`: rewrite a stored run's tables, pictures and report."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from pathlib import Path
 
 import click
 
+from .options import PATH
+from .screen import show
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 def report(folder: Path) -> None:
-    """Score a stored run again and draw its curves, without the model."""
+    """Rescore a stored run and redraw its curves, without the model."""
     from ..report import write_outputs
     from ..results import Run
-    from . import tables as summary
+    from . import tables
 
     stored = Run.open(folder)
     write_outputs(stored, folder)
-    click.echo(summary.after(stored, folder))
+    show(tables.after(stored, folder))

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from .._utils.errors import BenchError
+from .options import PATH
+from .screen import show
 from .typed import typed
 
 
@@ -44,7 +46,7 @@ from .typed import typed
               "or ray://HOST:PORT, a cluster.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be run, with its passes, time, memory and disk, and "
               "stop.")  # fmt: skip
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.toml", help="Settings of the run; options "
+@click.option("--config", type=PATH, metavar="FILE.toml", help="Settings of the run; options "
               "given here replace them.")  # fmt: skip
 @click.option("--out", metavar="FOLDER", help="Where the run is stored. The same command resumes a run that was "
               "stopped. Default: a folder under runs/.")  # fmt: skip
@@ -52,15 +54,15 @@ def run(config: Path | None, dry_run: bool, **options: Any) -> None:
     """Run a suite of attacks on models and images, and draw the accuracy-drop curves."""
     from ..evaluation import execute, prepare
     from ..results import RunConfig, read_settings
-    from . import tables as summary
+    from . import tables
 
     given = {name: value for name, value in options.items() if value not in (None, (), False)}
     request = prepare(RunConfig.of(**((read_settings(config) if config else {}) | given)))
-    click.echo(summary.before(request))
+    show(tables.before(request))
     if dry_run:
-        click.echo(summary.estimated(request))
+        show(tables.estimated(request))
         return
     finished = execute(request, command=typed())
-    click.echo(summary.after(finished, request.folder))
+    show(tables.after(finished, request.folder))
     if finished.info.failures:
         raise BenchError(f"{len(finished.info.failures)} cells failed; run the same command to retry them: {typed()}")

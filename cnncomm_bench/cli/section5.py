@@ -1,13 +1,14 @@
-"""The command `section5`: parse, call, print."""
+"""The command `section5`: the experiments of the paper's Section 5."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..experiments.section5 import EXPERIMENTS
+from .options import LEARNING_RATE, PATH, SEED, SIZE
+from .screen import show
 from .typed import typed
 
 
@@ -15,22 +16,22 @@ from .typed import typed
 @click.argument("experiment", type=click.Choice([*EXPERIMENTS, "all"]), default="all")
 @click.option("--data", metavar="PATH|NAME", help="Labelled training images. Default: the bundled ones.")
 @click.option("--test", metavar="PATH|NAME", help="Labelled test images of the same classes.")
-@click.option("--size", type=click.IntRange(min=1), metavar="N", help="Resize and crop the images to N x N.")
-@click.option("--factory", metavar="SPEC", help="What makes an untrained network: FILE.py:function, resnet18. Given "
-              "the number of classes where it takes one. Default: the bundled network.")  # fmt: skip
+@click.option("--size", type=SIZE, metavar="N", help="Resize and crop the images to N x N.")
+@click.option("--factory", metavar="SPEC", help="Factory of an untrained network: FILE.py:function, resnet18. It gets "
+              "the number of classes if it takes one. Default: the bundled network.")  # fmt: skip
 @click.option("--full", is_flag=True, help="The size for a GPU: longer trainings, more SNRs, sizes and repeats.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.2, show_default=True,
-              metavar="X", help="Largest of each training's cycle.")  # fmt: skip
+@click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Of everything.")
+@click.option("--learning-rate", type=LEARNING_RATE, default=0.2, show_default=True,
+              metavar="X", help="Largest of the cycle of each training.")  # fmt: skip
 @click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the results go. The same command "
-              "resumes where it was cut off. Default: a folder under runs/.")  # fmt: skip
+@click.option("--out", type=PATH, metavar="FOLDER", help="Where the results are written. The same command "
+              "resumes interrupted ones. Default: a folder under runs/.")  # fmt: skip
 def section5(experiment: str, **options: Any) -> None:
-    """Make the arguments of the paper's Section 5 experiments: features, samples, tradeoff, checkbits."""
+    """Test the arguments of the paper's Section 5 by experiments: features, samples, tradeoff, checkbits."""
     from ..experiments.section5 import execute, open_setting, summary
 
     setting, identity, folder = open_setting(**options)
     names = EXPERIMENTS if experiment == "all" else (experiment,)
-    found = execute(names, setting, identity, folder, command=typed(), report=click.echo)
-    click.echo(summary(found, folder))
+    found = execute(names, setting, identity, folder, command=typed(), report=show)
+    show(summary(found, folder))
     raise SystemExit(1 if any(name in found.failures for name in names) else 0)

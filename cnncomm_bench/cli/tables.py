@@ -1,8 +1,9 @@
-"""What the screen shows: before a run what will be done, after it the table and where the files are."""
+"""Tables for the screen: before a run its plan, after it thresholds, gains, claims and where the files are."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from .._utils.errors import UsageError
+from .._utils.files import shown
 from ..attacks import LIBRARIES, available, parameters, parse
 from ..evaluation import Request
 from ..results import Run, suites
@@ -17,32 +19,24 @@ from ..results.claims import table
 from ..results.statistics import format_db, format_gain
 
 _SHOWN_SNRS = (10.0, 20.0, 30.0)
+_PAGES = {"curves": "curves.png", "report": "report.html"}
 
 
 def before(request: Request) -> str:
-    """Models, images, attacks and how much work they are.
-
-    Parameters
-    ----------
-    request : Request
-
-    Returns
-    -------
-    str
-    """
+    """The plan of a run: models, images, attacks and the number of predictions."""
     data, info, cells = request.data, request.info, request.cells
     count, channels, height, width = data.images.shape
-    lines = [f"model   {model.name}: {model.preprocessing.source} preprocessing" for model in request.models]
-    lines += [f"        {note}" for model in request.models for note in model.notes]
-    lines.append(f"images  {data.name}: {count} of {channels} x {height} x {width}")
-    lines += [f"        {note}" for note in data.notes]
-    lines.append(f"attacks {', '.join(entry.spec for entry in info.suite.attacks)}")
+    lines = [f"model   {shown(model.name)}: {model.preprocessing.source} preprocessing" for model in request.models]
+    lines += [f"        {shown(note, 1000)}" for model in request.models for note in model.notes]
+    lines.append(f"images  {shown(data.name)}: {count} of {channels} x {height} x {width}")
+    lines += [f"        {shown(note, 1000)}" for note in data.notes]
+    lines.append(f"attacks {', '.join(shown(entry.spec) for entry in info.suite.attacks)}")
     lines.append(f"SNR     {_grid(request)}; ruler {', '.join(info.suite.rulers)}")
     lines.append(f"sample  {_samples(request)}")
     predictions = sum(cell.num_forwards for cell in cells)
     about = "about " if isinstance(info.suite.snr_db, str) else ""
     lines.append(f"work    {about}{predictions:,} predictions in {about}{len(cells)} cells on {info.device}")
-    lines.append(f"out     {request.folder}")
+    lines.append(f"out     {shown(request.folder, 1000)}")
     return "\n".join(lines)
 
 
@@ -72,76 +66,49 @@ def _samples(request: Request) -> str:
 
 
 def estimated(request: Request) -> str:
-    """Passes, time, memory and disk that a run will take, and what that rests on.
-
-    Parameters
-    ----------
-    request : Request
-
-    Returns
-    -------
-    str
-    """
+    """Forecast of a run: passes, time, memory and disk, and what they were measured on."""
     from ..evaluation import estimate
 
-    told = estimate(request)
-    among = f" on {told.workers} workers" if told.workers > 1 else ""
+    forecast = estimate(request)
+    among = f" on {forecast.workers} workers" if forecast.workers > 1 else ""
     return "\n".join(
         (
-            f"passes  about {told.forward_passes:,.0f} forward, {told.backward_passes:,.0f} backward",
-            f"time    about {_duration(told.seconds)}{among}",
-            f"memory  about {told.memory_bytes / 2**30:.1f} GiB, disk about {told.disk_bytes / 1e6:,.0f} MB",
-            f"        measured on {told.images} images a noise, and a short attack (pgd of 3 steps) for adversaries",
+            f"passes  about {forecast.forward_passes:,.0f} forward, {forecast.backward_passes:,.0f} backward",
+            f"time    about {_duration(forecast.seconds)}{among}",
+            f"memory  about {forecast.memory_bytes / 2**30:.1f} GiB, disk about {forecast.disk_bytes / 1e6:,.0f} MB",
+            f"        measured on {forecast.images} images a noise, and on a short pgd of 3 steps for adversaries",
         )
     )
 
 
 def after(run: Run, folder: Path) -> str:
-    """The tables of thresholds, gains and claims, warnings, and where the files are.
-
-    Parameters
-    ----------
-    run : Run
-    folder : Path
-
-    Returns
-    -------
-    str
-    """
+    """The tables of thresholds, gains and claims, warnings, and where the files are."""
     parts = [thresholds_table(run)]
-    if any(entry.at_radius for entry in run.info.suite.attacks):
+    if _at_radius(run):
         parts.append(radii_table(run))
     if len(run.gains):
         parts.append(gains_table(run))
     if run.claims:
         parts.append(claims_table(run))
-    parts += [f"warning: {warning}" for warning in run.warnings]
-    parts.append(f"curves: {folder / 'curves.png'}\nreport: {folder / 'report.html'}")
+    parts += [f"warning: {shown(warning, 1000)}" for warning in run.warnings]
+    parts.append("\n".join(f"{what}: {shown(folder / file, 1000)}" for what, file in _PAGES.items()))
     return "\n\n".join(parts)
 
 
 def thresholds_table(run: Run) -> str:
-    """Thresholds, jamming gains and some drops of every curve, a table for each model.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    str
-    """
+    """Thresholds, jamming gains and some drops of every curve, a table for each model."""
     what = "accuracy" if run.info.data.labelled else "agreement with the clean predictions"
-    parts = []
+    parts, radii = [], _at_radius(run)
     for model, thresholds in run.thresholds.groupby("model", sort=False, observed=True):
         curves = run.curves[run.curves.model == model]
         clean = curves[curves.attack == "clean"].iloc[0]
-        rows = [_row(threshold, curves, run) for threshold in thresholds.itertuples() if "@" not in threshold.attack]
+        rows = [_row(row, curves, run) for row in thresholds.to_dict("records") if row["attack"] not in radii]
         level = thresholds.level.iloc[0]
         parts.append(
-            f"{model}: clean {what} {clean.accuracy:.3f} [{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] "
-            f"on {clean.images} images; threshold: the SNR at which {what} is {level:.3f}\n\n"
-            + tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", "left", "right", "left", "right"))
+            f"{shown(str(model))}: clean {what} {clean.accuracy:.3f} "
+            f"[{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] on {clean.images} images; "
+            f"threshold: the SNR at which {what} is {level:.3f}\n\n"
+            + _table(rows, colalign=("left", "left", "right", "left", "right"))
         )
     values = math.prod(run.info.data.shape)
     yardstick = 10 * math.log10(values)
@@ -153,79 +120,49 @@ def thresholds_table(run: Run) -> str:
 
 
 def radii_table(run: Run) -> str:
-    """Robust accuracies at the radii of the literature, with the SNRs that images had there.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    str
-    """
-    curves = run.curves[run.curves.attack.astype(str).str.contains("@")]
+    """Robust accuracies at the radii of the literature, with the realised SNRs of the images."""
+    curves = run.curves[run.curves.attack.isin(_at_radius(run))]
     rows = [
         {
-            "attack": row.attack,
-            "model": row.model,
-            "images": str(row.images),
-            "robust accuracy": f"{row.accuracy:.3f}",
-            "95 %": f"[{row.accuracy_low:.3f}, {row.accuracy_high:.3f}]",
-            "SNR of the images": _range(run.predictions, row.model, row.attack),
+            "attack": row["attack"],
+            "model": row["model"],
+            "images": str(row["images"]),
+            "robust accuracy": f"{row['accuracy']:.3f}",
+            "95 %": f"[{row['accuracy_low']:.3f}, {row['accuracy_high']:.3f}]",
+            "SNR of the images": _range(run.predictions, row["model"], row["attack"]),
         }
-        for row in curves.itertuples()
+        for row in curves.to_dict("records")
     ]
-    return f"at fixed radii\n\n{tabulate(rows, headers='keys', disable_numparse=True)}"
+    return f"at fixed radii\n\n{_table(rows)}"
 
 
 def gains_table(run: Run) -> str:
-    """Robustness gains between models at their common level, in dB.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    str
-    """
-    gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.astype(str).str.contains("@")]
+    """Robustness gains between models at their common level, in dB."""
+    gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.isin(_at_radius(run))]
     rows = [
         {
-            "attack": _named(row.attack, row.ruler, run),
-            "model": row.model,
-            "over": row.reference,
-            "gain": format_gain(row.gain_db, row.low, row.high),
-            "95 %": _interval(row.low, row.high),
+            "attack": _named(row["attack"], row["ruler"], run),
+            "model": row["model"],
+            "over": row["reference"],
+            "gain": format_gain(row["gain_db"], row["low"], row["high"]),
+            "95 %": _interval(row["low"], row["high"]),
         }
-        for row in gains.itertuples()
+        for row in gains.to_dict("records")
     ]
-    title = f"robustness gain: dB that a model bears more than another, at accuracy {gains.level.iloc[0]:.3f} of both"
-    return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}"
+    title = (
+        f"robustness gain: dB that a model withstands more than another, at accuracy {gains.level.iloc[0]:.3f} of both"
+    )
+    return f"{title}\n\n{_table(rows)}"
 
 
 def claims_table(run: Run) -> str:
-    """The paper's claims with their verdicts.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    str
-    """
+    """The paper's claims with their verdicts."""
     title = "claims of the paper (effects speak for the claim where positive; why a claim is undecided: claims.json)"
-    return f"{title}\n\n{tabulate(table(run.claims), headers='keys', disable_numparse=True)}"
+    return f"{title}\n\n{_table(table(run.claims))}"
 
 
 def attacks() -> str:
-    """Every attack with its parameters, and every suite.
-
-    Returns
-    -------
-    str
-    """
+    """Every attack with its parameters, and every suite."""
     rows = []
     for name in available():
         try:
@@ -243,27 +180,39 @@ def attacks() -> str:
         )
     for library in LIBRARIES:
         rows.append(
-            {"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"any attack of {library}, its own"}
+            {"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"those of the attack in {library}"}
         )
     known = [{"suite": name, "": suites.load(name).title} for name in suites.names()]
-    return f"{tabulate(rows, headers='keys')}\n\n{tabulate(known, headers='keys')}"
+    return f"{_table(rows)}\n\n{_table(known)}"
 
 
-def _row(threshold: Any, curves: pd.DataFrame, run: Run) -> dict[str, str]:
-    curve = curves[(curves.attack == threshold.attack) & (curves.ruler == threshold.ruler)]
+def _at_radius(run: Run) -> set[str]:
+    """Spec strings of the attacks at a fixed radius."""
+    return {entry.spec for entry in run.info.suite.attacks if entry.at_radius}
+
+
+def _table(rows: list[dict[str, str]], **layout: Any) -> str:
+    """Rows under their keys; a name in a cell stays on one line."""
+    cells = [{head: shown(text, 1000) for head, text in row.items()} for row in rows]
+    return tabulate(cells, headers="keys", disable_numparse=True, **layout)
+
+
+def _row(threshold: dict[Hashable, Any], curves: pd.DataFrame, run: Run) -> dict[str, str]:
+    model, attack, ruler = (threshold[key] for key in ("model", "attack", "ruler"))
+    curve = curves[(curves.attack == attack) & (curves.ruler == ruler)]
     grid = (float(curve.snr_db.min()), float(curve.snr_db.max()))
     drops = {
         f"drop at {db:g} dB": f"{value:.3f}" for db in _SHOWN_SNRS for value in curve.loc[curve.snr_db == db, "drop"]
     }
     return {
-        "attack": _named(threshold.attack, threshold.ruler, run),
+        "attack": _named(attack, ruler, run),
         "images": str(int(curve.images.max())),
-        "threshold": format_db(threshold.threshold_db, grid),
-        "as radius": run.radius(threshold.threshold_db, threshold.attack),
-        "jamming gain": format_gain(threshold.jamming_gain_db, threshold.gain_low, threshold.gain_high),
-        "95 %": _interval(threshold.gain_low, threshold.gain_high),
+        "threshold": format_db(threshold["threshold_db"], grid),
+        "as radius": run.radius(threshold["threshold_db"], attack),
+        "jamming gain": format_gain(threshold["jamming_gain_db"], threshold["gain_low"], threshold["gain_high"]),
+        "95 %": _interval(threshold["gain_low"], threshold["gain_high"]),
         **drops,
-        "passes": _passes(threshold.model, threshold.attack, run),
+        "passes": _passes(model, attack, run),
     }
 
 
@@ -275,14 +224,14 @@ def _named(attack: str, ruler: str, run: Run) -> str:
 
 
 def _range(predictions: pd.DataFrame, model: str, attack: str) -> str:
-    """Smallest and largest realised SNR of the images that were disturbed; those wrong unharmed were not."""
+    """Smallest and largest realised SNR of the disturbed images; those misclassified when clean are not disturbed."""
     own = predictions[(predictions.model == model) & (predictions.attack == attack)].realised_snr_db
     disturbed = own[own < math.inf]
     return f"{disturbed.min():.1f} to {disturbed.max():.1f} dB" if len(disturbed) else ""
 
 
 def _passes(model: str, attack: str, run: Run) -> str:
-    """Forward and backward passes an image took over the whole grid, on average; noise takes one forward an SNR."""
+    """Mean forward and backward passes of an image over the whole grid; noise takes one forward pass an SNR."""
     facts = run.info.facts.get(model, {}).get(attack, {})
     if "forward_passes" not in facts:
         return ""

@@ -86,6 +86,8 @@ def _idx(path: Path) -> Pixels:
                 _gzipped(path) and claimed > max(BOMB, 200 * path.stat().st_size)
             ):
                 raise DataError(f"{name} claims {' x '.join(map(str, shape))} bytes in {path.stat().st_size}: refused")
+            if not claimed:
+                raise DataError(f"{name} holds nothing: its header says {' x '.join(map(str, shape))}")
             if shape[0] > MOST_IMAGES:
                 raise DataError(f"{name} claims {shape[0]} images, expected at most {MOST_IMAGES}: refused")
             content = allocate((claimed,))

@@ -64,7 +64,7 @@ def read_folder(folder: Path) -> Listing:
     """
     name = shown(folder)
     children = [entry for entry in _entries(folder, folder) if not entry.name.startswith("__")]
-    classes = [entry for entry in children if entry.is_dir()]
+    classes = [entry for entry in children if _is_folder(entry)]
     splits = [entry.name for entry in classes if entry.name.lower() in _SPLITS]
     if splits and len(splits) == len(classes):
         raise DataError(
@@ -110,12 +110,19 @@ def _entries(folder: Path, top: Path) -> list[os.DirEntry[str]]:
         ) from error
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
 def _images_under(top_entry: os.DirEntry[str], top: Path) -> Iterator[Path]:
     """Walk a class in order; links are followed, a folder that was seen before is not (loops of links)."""
     waiting, seen = [top_entry], set()
     while waiting:
         entry = waiting.pop()
-        if entry.is_dir():
+        if _is_folder(entry):
             if len(Path(entry.path).parts) - len(top.parts) > _DEEPEST:
                 raise DataError(f"{shown(top)} has folders {_DEEPEST} deep: expected one folder a class")
             status = entry.stat()

@@ -105,8 +105,11 @@ def find(spec: str) -> Found:
 
 
 def _unknown(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(8)
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        return f"{shown(path)} cannot be read ({error.strerror}): pass another"
     advice = "pass a folder with one folder a class, or an .npz, IDX, CSV or Parquet file"
     if path.suffix.lower() in (".zip", ".tgz", ".gz", ".tar", ".rar", ".7z"):
         advice = "unpack it and pass the folder"

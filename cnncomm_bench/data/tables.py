@@ -158,14 +158,22 @@ def _parquet(path: Path) -> dict[str, list[Any]]:
                 raise DataError(f"{name} has two columns of one name ({listed(wanted, 8)}): rename one")
             columns: dict[str, list[Any]] = {key: [] for key in wanted or names}
             held_bytes = 0
-            for batch in file.iter_batches(batch_size=64, columns=wanted) if wanted else ():
-                held_bytes += batch.nbytes
+            for batch in file.iter_batches(batch_size=32, columns=wanted) if wanted else ():
+                for key in wanted:
+                    cells = batch.column(key).to_pylist()
+                    held_bytes += sum(map(_size, cells))
+                    columns[key] += cells
                 if held_bytes > max(2**28, 20 * size):
                     raise DataError(f"{name} unpacks {size} bytes to more than {held_bytes}: refused as a bomb")
-                for key in wanted:
-                    columns[key] += batch.column(key).to_pylist()
             return columns
     except DataError:
         raise
     except Exception as error:  # pyarrow, thrift and the codecs each raise their own on damage
         raise DataError(f"{name} is no intact Parquet file ({one_line(error)}): save it again") from error
+
+
+def _size(cell: Any) -> int:
+    """Bytes of a cell, roughly: a dictionary of Parquet repeats one value in many cells."""
+    if isinstance(cell, dict):
+        return sum(map(_size, cell.values()))
+    return len(cell) if isinstance(cell, str | bytes) else 8 * len(cell) if isinstance(cell, list) else 8

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attacks import AtRadius, Attack, Batch, Noise, Perturbed
+from ..attacks import AtRadius, Attack, Noise, NoiseBatch, Perturbed
 from ..data import Dataset, Indices
 from ..results import Block, Plan, Suite, suites
 
@@ -26,10 +26,11 @@ class Clean(Noise):
     """No disturbance: the images as they are, at an SNR of inf."""
 
     family: ClassVar[str] = "clean"
-    spec = "clean"
+    stochastic: ClassVar[bool] = False
+    spec: ClassVar[str] = "clean"
 
-    def over(self, batch: Batch, snr_db: Tensor) -> Iterator[Perturbed]:
-        """The images themselves, see `Attack.over`."""
+    def over(self, batch: NoiseBatch, snr_db: Tensor) -> Iterator[Perturbed]:
+        """The images themselves, see `Noise.over`."""
         yield Perturbed(0, batch.images, torch.ones(len(batch.images), dtype=torch.bool))
 
 
@@ -103,7 +104,7 @@ def plan(
             cells.append(Cell(model, Clean(), "realised", seeds[0], block, (float("inf"),)))
         for entry in suite.attacks:
             attack = entry.attack
-            if blocks_alone and not isinstance(attack, AtRadius):
+            if blocks_alone and not attack.at_radius:
                 continue
             subset = dataset.subset(laid.samples.get(entry.spec, entry.samples or suite.samples))
             size = min(BLOCK, laid.cell_images.get(entry.spec, BLOCK))
@@ -130,7 +131,7 @@ def block_cells(block: Block, suite: Suite, dataset: Dataset, seeds: Sequence[in
 
 def seeds_of(attack: Attack, seeds: Sequence[int]) -> Sequence[int]:
     """The seeds that an attack is run with: the first alone, where it has no randomness."""
-    return seeds if type(attack).draw is not Attack.draw else seeds[:1]
+    return seeds if attack.stochastic else seeds[:1]
 
 
 def rulers_of(rulers: Sequence[str], attack: Attack) -> list[str]:

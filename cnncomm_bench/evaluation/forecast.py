@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._utils.errors import ModelError
-from ..attacks import MinimumNorm, parse
+from ..attacks import parse
 from ..data import Dataset, Indices
 from . import executors
 from .cells import Cell, Clean
-from .cost import passes
 from .preparation import Request
 from .worker import Done, Job, Worker
 
@@ -28,6 +27,7 @@ PILOT = parse("pgd:steps=3")
 
 _SECONDS = 0.5  # that a measurement may take, where a few images allow it
 _FEWEST, _MOST = 4, 64  # images
+_UNTIL_FOOLED = 0.15  # part of its passes that an attack which stops when it fools takes until then, measured
 _ROW_BYTES = 12  # of a prediction on disk
 _PAGE_BYTES = 6_000_000  # of report.html, with its drawing library, and the pictures
 _SCORING_BYTES = 330  # of memory a prediction takes while scores are computed
@@ -79,11 +79,12 @@ def estimate(request: Request) -> Estimate:
     names = [model.name for model in request.models]
     worker = Worker([model.predict for model in request.models], names, request.dataset,
                     batch_size=info.batch_size, device=info.device, bits=info.bits)  # fmt: skip
-    pilots = [_Pilot(worker, model, info.suite.snr_db) for model in range(len(names))]
+    grid = info.suite.snr_db
+    pilots = [_Pilot(worker, index, grid, model.classes) for index, model in enumerate(request.models)]
     forward = backward = seconds = 0.0
     for cell in cells:
-        told = pilots[cell.model].cost(cell)
-        forward, backward, seconds = forward + told.forward, backward + told.backward, seconds + told.seconds
+        cost = pilots[cell.model].cost(cell)
+        forward, backward, seconds = forward + cost.forward, backward + cost.backward, seconds + cost.seconds
     workers = executors.workers(request.config.executor, info.device)
     rows = sum(cell.num_forwards for cell in cells)
     return Estimate(
@@ -91,7 +92,7 @@ def estimate(request: Request) -> Estimate:
         backward,
         seconds / workers,
         _peak_bytes() + rows * _SCORING_BYTES + _REPORT_BYTES,
-        2 * rows * _ROW_BYTES + _PAGE_BYTES,  # cells and what they are merged into lie there at the same time
+        2 * rows * _ROW_BYTES + _PAGE_BYTES,  # cells and the file they are merged into exist at the same time
         workers,
         max(pilot.images for pilot in pilots),
     )
@@ -107,10 +108,10 @@ class _Cost:
 class _Pilot:
     """What one model's cells cost, measured where it is asked for first."""
 
-    def __init__(self, worker: Worker, model: int, grid: tuple[float, ...]) -> None:
-        self._worker, self._model, self._grid = worker, model, grid
+    def __init__(self, worker: Worker, model: int, grid: tuple[float, ...], classes: int) -> None:
+        self._worker, self._model, self._grid, self._classes = worker, model, grid, classes
         self._noise: dict[tuple[str, str], float] = {}
-        self._gradient: tuple[float, float, float] | None = None
+        self._gradient: tuple[float, float, float, float] | None = None
         clean = Cell(model, Clean(), "realised", 0, _some(worker.dataset, _FEWEST), (math.inf,))
         self._pass = self._timed(clean).seconds / len(clean.images)
         self.images = len(self._affordable(len(grid)))
@@ -120,10 +121,13 @@ class _Pilot:
         images, steps = len(cell.images), len(cell.snr_db)
         if not cell.attack.needs_model:
             return _Cost(images * steps, 0, images * steps * self._noise_seconds(cell))
-        attempts, right, second = self._gradients()
-        each = passes(cell.attack)
-        once = isinstance(cell.attack, MinimumNorm) or steps == 1
-        forward, backward = ((right if once else attempts) * count for count in each)
+        attempts, right, fooled, second = self._gradients()
+        attack = cell.attack
+        if attack.minimum_norm or attack.at_radius:
+            attempts = right
+        elif attack.stops_when_fooled:
+            attempts -= fooled * (1 - _UNTIL_FOOLED)
+        forward, backward = (attempts * count for count in attack.passes(self._classes))
         return _Cost(images * (1 + forward), images * backward, images * (1 + forward + 2 * backward) * second)
 
     def _noise_seconds(self, cell: Cell) -> float:
@@ -135,16 +139,18 @@ class _Pilot:
             self._noise[key] = done.seconds / (len(some) * len(cell.snr_db))
         return self._noise[key]
 
-    def _gradients(self) -> tuple[float, float, float]:
-        """SNRs at which an image is attacked, share that is attacked at all, seconds of a forward pass in an attack."""
+    def _gradients(self) -> tuple[float, float, float, float]:
+        """SNRs at which an image is attacked, shares attacked and fooled at all, seconds of a forward pass there."""
         if self._gradient is None:
-            some = self._affordable(len(self._grid) * int(passes(PILOT).weight))
+            some = self._affordable(len(self._grid) * int(PILOT.passes(self._classes).weight))
             done = self._timed(Cell(self._model, PILOT, "realised", 0, some, self._grid))
             forward, backward = (sum(done.facts[f"{way}_passes"].values()) for way in ("forward", "backward"))
             still = (done.columns["prediction"] == done.columns["label"]).reshape(len(self._grid), -1)
-            attempts = backward / passes(PILOT).backward
+            attempts = backward / PILOT.passes(self._classes).backward
             right = attempts - still[1:].sum() / len(some)  # at the largest SNR, all that are right unharmed
-            self._gradient = attempts, float(right), done.seconds / len(some) / (forward + 2 * backward)
+            fooled = right - still[0].mean()
+            second = done.seconds / len(some) / (forward + 2 * backward)
+            self._gradient = attempts, float(right), float(fooled), second
         return self._gradient
 
     def _affordable(self, forwards: int) -> Indices:

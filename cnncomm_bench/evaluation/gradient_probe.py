@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .._utils.errors import ModelError
-from ..attacks import Batch, Logits, checked, loss_and_grad
+from ..attacks import AdversaryBatch, Logits, checked, loss_and_grad
 from ..results import ATHALYE
 
 DISTILLATION = "Carlini and Wagner 2016, arXiv:1607.04311"
@@ -46,7 +46,7 @@ def probe(model: Logits, images: Tensor, labels: Tensor) -> list[str]:
     """
     with torch.no_grad():
         first, second = (checked(model(images), len(images)).clone() for _ in range(2))
-    return [*_random(first, second), *_saturated(first), *_gradients(Batch(images, labels, model=model))]
+    return [*_random(first, second), *_saturated(first), *_gradients(AdversaryBatch(images, labels, model))]
 
 
 def _random(first: Tensor, second: Tensor) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _saturated(logits: Tensor) -> Iterator[str]:
         )
 
 
-def _gradients(batch: Batch) -> Iterator[str]:
+def _gradients(batch: AdversaryBatch) -> Iterator[str]:
     try:
         gradient = loss_and_grad(batch, batch.images).gradient
     except ModelError as error:

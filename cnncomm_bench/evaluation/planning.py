@@ -13,7 +13,6 @@ from ..results import Plan, RunInfo, suites
 from ..results.statistics import PILOT_IMAGES
 from . import executors
 from .cells import BLOCK, NOMINAL_GRID, Cell, Clean, block_cells
-from .cost import passes
 from .preparation import Request
 from .progress import Progress
 from .sequential import Design
@@ -77,7 +76,7 @@ def _pilot(request: Request, worker: Worker, quiet: bool) -> Design:
     with executors.opened(request.config.executor, worker) as compute:
         cells = clean
         while cells:
-            with Progress(worker.names, cells, quiet=quiet, what="pilot") as progress:
+            with Progress(worker.names, cells, info.data.classes, quiet=quiet, what="pilot") as progress:
                 for result in compute(jobs(cells), progress.advance):
                     cell = cells[result.index]
                     if isinstance(result, Failed):
@@ -108,7 +107,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
     grid = NOMINAL_GRID if info.suite.snr_db == suites.AUTO else info.suite.snr_db
     sizes = {}
     for entry in info.suite.attacks:
-        each = seconds * passes(entry.attack).weight * (1 if entry.at_radius else len(grid))
+        each = seconds * entry.attack.passes(info.data.classes).weight * (1 if entry.at_radius else len(grid))
         fitting = 2 ** int(math.log2(max(1.0, _CELL_SECONDS / max(each, 1e-9))))
         sizes[entry.spec] = int(np.clip(fitting, _FEWEST_IN_A_CELL, BLOCK))
     return sizes

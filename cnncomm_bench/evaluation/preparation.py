@@ -125,8 +125,8 @@ def choose_suite(config: RunConfig) -> Suite:
     UsageError
         An unknown suite, attack or ruler; a radius that no attack has.
     """
-    base = suites.load(config.suite or "default")
-    entries = [entry.model_dump() for entry in base.attacks] if config.suite or not config.attacks else []
+    base = suites.load("default" if config.suite is None else config.suite)
+    entries = [entry.model_dump() for entry in base.attacks] if config.suite is not None or not config.attacks else []
     if config.samples is not None:  # the images that were asked for, for every attack
         entries = [entry | {"samples": None} for entry in entries]
     present = {entry["spec"] for entry in entries}
@@ -162,8 +162,8 @@ def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for entry in entries:
         attack = parse(entry.get("given") or entry["spec"])
-        signs = attack.family in ("fgsm", "pgd-linf")
-        if attack.needs_model and "@" not in attack.spec and signs == radius.startswith("linf"):
+        signs = attack.norm == "linf"
+        if attack.needs_model and not attack.at_radius and signs == radius.startswith("linf"):
             found.append({"spec": parse(f"{attack.spec}@{radius}").spec, "samples": entry.get("samples")})
     if not found:
         norm = radius.partition("=")[0]

@@ -7,8 +7,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from .._utils.files import shown
 from .cells import Cell
-from .cost import passes
 
 
 class Progress:
@@ -19,14 +19,18 @@ class Progress:
     names : sequence of str
         The models'.
     cells : sequence of Cell
-        What is left to compute.
+        Those to compute.
+    classes : int
+        Of the models.
     quiet : bool
     what : str
         Stands before the model and attack, such as `pilot`.
     """
 
-    def __init__(self, names: Sequence[str], cells: Sequence[Cell], *, quiet: bool = False, what: str = "") -> None:
-        self._names, self._what = names, f"{what} " if what else ""
+    def __init__(
+        self, names: Sequence[str], cells: Sequence[Cell], classes: int, *, quiet: bool = False, what: str = ""
+    ) -> None:
+        self._names, self._classes, self._what = names, classes, f"{what} " if what else ""
         self._bar = tqdm(total=0, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
         self.extend(cells)
 
@@ -40,9 +44,12 @@ class Progress:
 
     def extend(self, cells: Sequence[Cell]) -> None:
         """Count further cells."""
-        self._bar.total += sum(passes(cell.attack).weight * cell.num_forwards for cell in cells)
+        self._bar.total += sum(self._weight(cell) * cell.num_forwards for cell in cells)
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
-        self._bar.set_description(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}", refresh=False)
-        self._bar.update(images * passes(cell.attack).weight)
+        self._bar.set_description(shown(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
+        self._bar.update(images * self._weight(cell))
+
+    def _weight(self, cell: Cell) -> float:
+        return cell.attack.passes(self._classes).weight

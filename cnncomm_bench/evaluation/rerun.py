@@ -253,7 +253,7 @@ def _rerun(
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
     hits = []
-    with Progress([model.name], cells, quiet=quiet) as progress:
+    with Progress([model.name], cells, model.classes, quiet=quiet) as progress:
         for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")

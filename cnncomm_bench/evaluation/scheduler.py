@@ -107,7 +107,7 @@ def _compute(
     if design:
         for index in sorted(set(range(len(cells))) - set(missing)):
             design.add(cells[index], _columns(store, index))
-    progress = Progress(worker.names, [cells[index] for index in missing], quiet=quiet)
+    progress = Progress(worker.names, [cells[index] for index in missing], store.info.data.classes, quiet=quiet)
     with progress, executors.opened(executor, worker) as compute:
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             run([index for index in missing if cells[index].clean == clean])

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..attacks import MinimumNorm
 from ..data import Dataset
 from ..results import Block, Entry, Grid
 from ..results.statistics import (
@@ -128,7 +127,7 @@ class Design:
         # The models are compared at the level halfway from chance to the lowest clean accuracy.
         common = (float(self._clean[:, :first].mean(1).min()) + self._chance) / 2
         points = next_points(seen, self._precision, (common,) if self._models > 1 else ())
-        if points and isinstance(self._attacks[spec], MinimumNorm):
+        if points and self._attacks[spec].minimum_norm:
             points = self._grids.setdefault((spec, ruler), lay_grid(pilots))  # one run serves all SNRs
         if points:
             yield Block(model=model, attack=spec, ruler=ruler, first=first, last=last, snr_db=points)

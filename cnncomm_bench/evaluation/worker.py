@@ -25,7 +25,7 @@ from .._utils import memory
 from .._utils.devices import noise_threads
 from .._utils.errors import BenchError
 from .._utils.files import one_line
-from ..attacks import Batch, Logits, predict
+from ..attacks import ImageBatch, Logits, predict
 from ..data import Dataset, Indices
 from ..snr import Digests, digests
 from .accumulator import Accumulator
@@ -33,7 +33,7 @@ from .cells import Cell
 
 _AHEAD = 2  # batches prepared by each thread while the model runs
 
-Prepared = tuple[Tensor, Digests, Any]
+Prepared = tuple[Tensor, Digests, Tensor]
 Progress = Callable[[Cell, int], None]
 """Called after each batch and SNR: (cell, images done)."""
 
@@ -179,8 +179,9 @@ class Worker:
         clean = host.to(self.device, non_blocking=True)
         target = None if job.labels is None else torch.from_numpy(job.labels[rows]).to(self.device)
         model = self.models[cell.model]
-        batch = Batch(clean, target, model=model, ruler=cell.ruler, seed=cell.seed, keys=keys, draws=draws)
-        for perturbed in cell.attack.over(batch, torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)):
+        batch = ImageBatch(clean, seed=cell.seed, keys=keys, draws=draws)
+        grid = torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)
+        for perturbed in cell.attack.sweep(batch, grid, ruler=cell.ruler, labels=target, model=model):
             images = snr.quantise(perturbed.images, self.bits)
             predictions = perturbed.predictions
             if predictions is None or self.bits is not None:

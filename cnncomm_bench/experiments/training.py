@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .._utils.atomic import write_atomically
 from .._utils.errors import BenchError
-from ..attacks import Adversary, Attack, Batch, Logits
+from ..attacks import Adversary, Attack, ImageBatch, Logits
 from ..snr import digests
 
 BATCH_SIZE = 128
@@ -40,12 +40,12 @@ def at_snr(attack: Attack, snr_db: float, seed: int = 0) -> Disturbance:
     """
 
     def disturb(model: Logits, images: Tensor, labels: Tensor, step: int) -> Tensor:
-        batch = Batch(images, labels, model=model, seed=seed, call=step, keys=digests(images))
+        batch = ImageBatch(images, seed=seed, call=step, keys=digests(images))
         if isinstance(attack, Adversary):
             # Every image, also those that are misclassified already: training wants the loss, not the error.
             budget = torch.full((len(images),), snr_db, dtype=torch.float64, device=images.device)
-            return attack.perturb(batch, budget, attack.drawn(batch))
-        (disturbed,) = attack.over(batch, torch.tensor([snr_db], dtype=torch.float64))
+            return attack.perturb(batch.for_adversary(labels, model), budget, attack.drawn(batch))
+        (disturbed,) = attack.sweep(batch, torch.tensor([snr_db], dtype=torch.float64))
         return disturbed.images
 
     return disturb

@@ -6,16 +6,16 @@ import io
 import pickletools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import torch
 
 from .._utils.files import one_line
 
-MAX_OPCODES = 1_000_000
+MAX_OPCODES = 500_000
 """A checkpoint with an optimizer of a thousand tensors has about 100,000."""
 MAX_DEPTH = 100
-"""Of tuples, lists and dictionaries in each other: hashing a tuple of a million levels overflows the stack of C."""
+"""Of tuples, lists and dictionaries in each other: hashing a tuple of a million levels overflows C's stack."""
 _PICKLES_OF_OLD_FORMAT = 5  # magic number, protocol, system, content, keys of the storages
 
 _MUTATIONS = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
@@ -67,12 +67,20 @@ def scan(path: Path) -> Scan:
     return Scan(frozenset(found))
 
 
+class _Value(NamedTuple):
+    """What is known of a value on the stack of the unpickler."""
+
+    depth: int
+    parts: int = 1
+    constant: Any = None
+
+
 def _read(file: IO[bytes], pickles: int, found: set[str]) -> None:
-    """Follow the stack of the unpickler, with the depth of each value in its place."""
+    """Follow the stack of the unpickler, with the size of each value in its place."""
     count = 0
     for _ in range(pickles):
-        stack: list[tuple[int, Any] | None] = []  # (depth, constant); None is a mark
-        memo: dict[Any, tuple[int, Any] | None] = {}
+        stack: list[_Value | None] = []  # None is a mark
+        memo: dict[Any, _Value | None] = {}
         for opcode, argument, _position in pickletools.genops(file):
             count += 1
             if count > MAX_OPCODES:
@@ -90,36 +98,38 @@ def _read(file: IO[bytes], pickles: int, found: set[str]) -> None:
                 _apply(opcode, argument, stack, found)
 
 
-def _apply(opcode: Any, argument: Any, stack: list[tuple[int, Any] | None], found: set[str]) -> None:
+def _apply(opcode: Any, argument: Any, stack: list[_Value | None], found: set[str]) -> None:
     name, taken = opcode.name, _take(opcode, stack)
-    value: Any = None
-    if name in ("GLOBAL", "INST"):
-        value = str(argument).replace(" ", ".", 1)
-    elif name == "STACK_GLOBAL":
-        value = ".".join(str(constant) for _, constant in taken)
-    elif name in _TUPLES:
-        value = tuple(constant for _, constant in taken[:4])
-    elif isinstance(argument, str | int):
-        value = argument
+    depth = 1 + max(value.depth for value in taken) if taken else 0
+    parts = 1
+    constant: Any = argument if isinstance(argument, str | int) else None
     if name in ("GLOBAL", "INST", "STACK_GLOBAL"):
-        found.add(value)
-    if name == "REDUCE":
-        value = _called(taken[0][1], taken[1][1])
-    depths = [depth for depth, _ in taken]
-    if name in _MUTATIONS:
-        depth, value = max(depths[0], 1 + max(depths[1:], default=0)), taken[0][1]
-    else:
-        depth = 1 + max(depths) if depths else 0
+        names = (
+            [str(value.constant) for value in taken] if name == "STACK_GLOBAL" else [str(argument).replace(" ", ".", 1)]
+        )
+        constant = ".".join(names)
+        found.add(constant)
+    elif name in _TUPLES:
+        parts, constant = 1 + sum(value.parts for value in taken), tuple(value.constant for value in taken[:4])
+    elif name == "REDUCE":
+        constant = _called(taken[0].constant, taken[1].constant)
+    elif name in _MUTATIONS:
+        depth, constant = (
+            max(taken[0].depth, 1 + max((value.depth for value in taken[1:]), default=0)),
+            taken[0].constant,
+        )
+    elif name == "DUP":
+        stack.append(taken[0])
     if depth > MAX_DEPTH:
         raise _Bomb(f"its content is nested more than {MAX_DEPTH} deep")
-    if name == "DUP":
-        stack.append(taken[0])
-    stack.extend((depth, value) for _ in opcode.stack_after[:1])
+    if parts > MAX_OPCODES:
+        raise _Bomb(f"a tuple in it has more than {MAX_OPCODES} parts")
+    stack.extend(_Value(depth, parts, constant) for _ in opcode.stack_after[:1])
 
 
-def _take(opcode: Any, stack: list[tuple[int, Any] | None]) -> list[tuple[int, Any]]:
+def _take(opcode: Any, stack: list[_Value | None]) -> list[_Value]:
     """Pop what an opcode consumes, in its order."""
-    taken: list[tuple[int, Any]] = []
+    taken: list[_Value] = []
     if pickletools.markobject in opcode.stack_before:
         while (item := stack.pop()) is not None:
             taken.append(item)

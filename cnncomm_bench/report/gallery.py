@@ -21,7 +21,7 @@ from .. import snr
 from .._utils.atomic import write_text
 from .._utils.errors import RunFolderError
 from .._utils.untrusted import read_bytes
-from ..attacks import Batch, predict
+from ..attacks import ImageBatch, predict
 from ..data import Dataset
 from ..results.statistics import CLEAN
 
@@ -191,8 +191,8 @@ def _tiles(
                 grid = run.info.grid(entry.spec, ruler) if entry.adversary else shown
                 asked = torch.tensor(grid, dtype=torch.float64)
                 predictor = None if model is None else model.predict
-                batch = Batch(images, labels, model=predictor, ruler=ruler, seed=run.info.seeds[0])
-                for disturbed in attack.over(batch, asked.to(device)):
+                batch = ImageBatch(images, seed=run.info.seeds[0])
+                for disturbed in attack.sweep(batch, asked.to(device), ruler=ruler, labels=labels, model=predictor):
                     snr_db = float(asked[disturbed.step])
                     if snr_db not in shown:
                         continue

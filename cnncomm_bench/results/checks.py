@@ -43,8 +43,10 @@ def metadata_faults(info: RunInfo) -> Iterator[str]:
         yield f"data.classes: {info.data.classes}, expected at most {MOST_CLASSES}"
     if math.prod(info.data.shape) > 1 << 31:
         yield "data.shape: an image has more than 2^31 values"
-    if info.data.images > 1 << 40:
-        yield f"data.images: {info.data.images}, expected at most 2^40"
+    if info.data.images > 10**9:
+        yield f"data.images: {info.data.images}, expected at most 10^9"
+    if not 0 <= info.batch_size < 2**31:
+        yield "batch_size: expected 0 to 2^31 - 1"
     if not 0 < info.data.median_norm < 1e12:
         yield f"data.median_norm: {info.data.median_norm:g}, expected a norm above 0"
     if info.bits is not None and not 1 <= info.bits <= 16:
@@ -55,6 +57,8 @@ def metadata_faults(info: RunInfo) -> Iterator[str]:
         yield "seconds: expected finite numbers"
     for model, by_attack in info.facts.items():
         for attack, facts in by_attack.items():
+            if facts.get("forward_passes", {}).keys() != facts.get("backward_passes", {}).keys():
+                yield f"facts of {listed([model, attack])}: expected forward and backward passes at the same SNRs"
             for fact, by_snr in facts.items():
                 if not all(map(_is_snr, by_snr)) or not all(map(math.isfinite, by_snr.values())):
                     yield f"facts of {listed([model, attack, fact])}: expected finite numbers by SNR in dB"

@@ -63,7 +63,7 @@ class RunConfig(BaseModel):
     arch: str | None = Field(None, description="an architecture, such as 'resnet18'")
     data: str | None = Field(None, description="a path or name of labelled images, such as 'bundled:fashion-mnist'")
     classes: str | None = Field(None, description="a file with one class name a line")
-    size: _Whole | None = Field(None, ge=1, description="a number of pixels, 1 or more")
+    size: _Whole | None = Field(None, ge=1, le=2**15, description="a number of pixels from 1 to 32,768")
     mean: str | float | tuple[float, ...] | None = Field(None, description="a number a channel, such as '0.5,0.5,0.5'")
     std: str | float | tuple[float, ...] | None = Field(None, description="a number a channel, such as '0.5,0.5,0.5'")
     trust: bool = Field(False, description="true or false")

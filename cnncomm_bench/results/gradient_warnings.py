@@ -12,29 +12,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .suites import Entry
+
 ATHALYE = "Athalye, Carlini and Wagner 2018, arXiv:1802.00420"
 CARLINI = "Carlini et al. 2019, arXiv:1902.06705"
 _MISSED = 0.02, 5  # share and number of images that a black box must fool beyond the gradient attacks
 _SIGMAS = 3.0  # of chance that a difference in accuracy must exceed
 
-_SINGLE_STEP = ("fgsm", "fgm")
-_ITERATED = ("pgd", "pgd-linf", "apgd-ce", "apgd-dlr", "fmn")
 
-
-def gradient_warnings(
-    predictions: pd.DataFrame, *, adversaries: Sequence[str], black_box: Sequence[str] = ("square-attack",)
-) -> list[str]:
-    """Findings on the attacks of a run, from its predictions.
+def gradient_warnings(predictions: pd.DataFrame, attacks: Sequence[Entry]) -> list[str]:
+    """What a run's predictions say about the attacks of that run.
 
     Parameters
     ----------
     predictions : DataFrame
         Columns `model`, `attack`, `ruler`, `seed`, `snr_db`, `image`, `label`, `prediction`.
-    adversaries : sequence of str
-        Which attacks, by their spec strings, had the SNR as budget; the others but `clean` and `worst` are noise.
-    black_box : sequence of str
-        Which adversaries used no gradient of the model: its predictions only, or another model's gradient. Spec
-        strings, or the names they begin with.
+    attacks : sequence of Entry
+        The attacks of the run, with what each declared; those at a radius are left out.
 
     Returns
     -------
@@ -42,7 +36,9 @@ def gradient_warnings(
         One line for each finding, beginning with the model.
     """
     found = []
-    rows = predictions[~predictions["attack"].isin(("clean", "worst")) & (predictions["ruler"] == "realised")]
+    over_grid = {entry.spec: entry for entry in attacks if not entry.at_radius}
+    adversaries = [spec for spec, entry in over_grid.items() if entry.adversary]
+    rows = predictions[predictions["attack"].isin(over_grid) & (predictions["ruler"] == "realised")]
     for model, own in rows.groupby("model", sort=False):
         # Seeds repeat what an image shows: the first is enough, and pairs with attacks that have only that.
         own = own[own["seed"] == own.groupby("attack")["seed"].transform("min")]
@@ -52,23 +48,26 @@ def gradient_warnings(
             continue
         fooled = (own["prediction"] != own["label"]).groupby([own["attack"], own["snr_db"], own["image"]]).first()
         table = fooled.unstack("attack")
-        attacks = [str(name) for name in table]
-        single = [name for name in attacks if _name(name) in _SINGLE_STEP]
-        iterated = [name for name in attacks if _name(name) in _ITERATED]
-        blind = [name for name in attacks if name not in adversaries or {name, _name(name)} & set(black_box)]
+        ran = [over_grid[spec] for spec in table if spec in over_grid]
+        # Only an attack that searches a ball says whether the gradient is of use there.
+        searching = [entry for entry in ran if entry.uses_gradient and entry.norm]
+        single = [entry for entry in searching if not entry.iterative]
+        iterated = [entry for entry in searching if entry.iterative]
+        specs = [entry.spec for entry in iterated]
         lines = [
             *_overtaken(table, single, iterated),
-            *_missed(table, blind, iterated),
-            *_floor(table, iterated, own["label"].nunique()),
+            *_missed(table, [entry.spec for entry in ran if not entry.uses_gradient], specs),
+            *_floor(table, specs, own["label"].nunique()),
         ]
         found += [f"{model}: {line}" for line in lines]
     return found
 
 
-def _overtaken(table: pd.DataFrame, single: list[str], iterated: list[str]) -> Iterator[str]:
-    for one in single:
+def _overtaken(table: pd.DataFrame, single: list[Entry], iterated: list[Entry]) -> Iterator[str]:
+    for first in single:
         # One step in L2 may well beat many in L-infinity, at the same power.
-        for many in (name for name in iterated if one != "fgm" or _name(name) != "pgd-linf"):
+        for second in (entry for entry in iterated if entry.norm in (first.norm, "l2")):
+            one, many = first.spec, second.spec
             pairs = table[[one, many]].dropna().astype(bool)
             snr_db, ahead = _by_snr(pairs[one] & ~pairs[many])
             _, behind = _by_snr(pairs[many] & ~pairs[one])

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from .._utils.atomic import refuse_irregular
 from .._utils.errors import RunFolderError
 from .._utils.files import one_line, shown
 from .._utils.untrusted import check_json, open_regular, read_bytes
@@ -40,6 +41,7 @@ def read_info(folder: Path) -> RunInfo:
     RunFolderError
         There is no run, or its `run.json` is corrupt: where is named.
     """
+    refuse_irregular(folder)
     path = folder / "run.json"
     try:
         content = read_bytes(path, _MOST_BYTES)

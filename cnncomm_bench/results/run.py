@@ -110,7 +110,7 @@ class Run:
     @property
     def sign_attacks(self) -> set[str]:
         """Spec strings of the adversaries along the gradient's sign, whose budget is an L-infinity radius too."""
-        return {entry.spec for entry in self.info.suite.attacks if entry.family in ("fgsm", "pgd-linf")}
+        return {entry.spec for entry in self.info.suite.attacks if entry.norm == "linf"}
 
     def radius(self, snr_db: float, attack: str) -> str:
         """An SNR in the field's other units: L2 at the median norm, and L-infinity for attacks along the sign.

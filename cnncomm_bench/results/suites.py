@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from .. import attacks as _attacks
 from .._utils.errors import UsageError, suggest
-from ..attacks import Attack, parse
+from ..attacks import LIBRARIES, Attack, Norm, is_own, parse
 from ..snr import RULERS
 
 FOLDER = Path(_attacks.__file__).parent / "suites"
+LIMIT_DB = 300.0  # powers beyond are no float32 any more
 AUTO: Literal["auto"] = "auto"
 """In place of a grid: a pilot lays one for each attack."""
 
@@ -23,7 +24,7 @@ MOST_IMAGES = {False: 1000, True: 200}
 
 
 class Entry(BaseModel):
-    """An attack of a suite.
+    """An attack of a suite, and what it declares of itself, kept for runs that are read where it is not installed.
 
     Attributes
     ----------
@@ -32,11 +33,14 @@ class Entry(BaseModel):
     samples : int, optional
         How many images it is run on, balanced over the classes; all by default.
     adversary : bool
-        Whether it attacks a model; found from the attack, and kept for runs that are read where it is not installed.
+        Whether it attacks a model.
     family : str
-        Attacks of one family are variations of one noise; found from the attack as well.
+        Attacks of one family are variations of one noise.
     note : str
-        What its numbers should be read with, such as "rescaled"; found from the attack.
+        What its numbers should be read with, such as "rescaled".
+    norm : {"l2", "linf"}, optional
+    stochastic, iterative, uses_gradient, at_radius : bool
+        See `Attack`.
     given : Attack, optional
         An attack object of the caller's own, which no spec string names.
     """
@@ -48,20 +52,28 @@ class Entry(BaseModel):
     adversary: bool = False
     family: str = ""
     note: str = ""
+    norm: Norm | None = None
+    stochastic: bool = True
+    iterative: bool = False
+    uses_gradient: bool = False
+    at_radius: bool = False
     given: Attack | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _from_attack(cls, value: Any) -> Any:
-        return {"spec": value.spec, "given": value} if isinstance(value, Attack) else value
+    def _from_attack(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, Attack):
+            return {"spec": value.spec, "given": value}
+        if isinstance(value, dict) and not _from_scratch(info) and "spec" in value and "stochastic" not in value:
+            return {**_before_declarations(value["spec"], adversary=bool(value.get("adversary"))), **value}
+        return value
 
     @model_validator(mode="after")
     def _found(self, info: ValidationInfo) -> Entry:
-        if not (info.context or {}).get("find_attacks"):  # read back from a run's folder
+        if not _from_scratch(info):
             return self
         attack = self.attack
-        about = {"spec": attack.spec, "adversary": attack.needs_model, "family": attack.family, "note": attack.note}
-        return self.model_copy(update=about)
+        return self.model_copy(update={"spec": attack.spec, **declared(attack)})
 
     @field_validator("samples")
     @classmethod
@@ -71,14 +83,32 @@ class Entry(BaseModel):
         return samples
 
     @property
-    def at_radius(self) -> bool:
-        """Whether it is run at a radius of the literature instead of over the grid."""
-        return "@" in self.spec
-
-    @property
     def attack(self) -> Attack:
         """The attack that was given, or that `spec` names."""
         return self.given or parse(self.spec)
+
+
+def _from_scratch(info: ValidationInfo) -> bool:
+    """Whether the attack is asked what it declares; what is read back from a run's folder says it."""
+    return bool((info.context or {}).get("find_attacks"))
+
+
+def declared(attack: Attack) -> dict[str, Any]:
+    """What an entry keeps of an attack's declarations."""
+    same = ("family", "note", "norm", "stochastic", "iterative", "uses_gradient", "at_radius")
+    return {"adversary": attack.needs_model, **{name: getattr(attack, name) for name in same}}
+
+
+def _before_declarations(spec: str, *, adversary: bool) -> dict[str, Any]:
+    """Declarations of an entry written before attacks had any, for an attack of this package as they are now.
+
+    Of others nothing is imported or assumed: they take part in no comparison of gradients. `stochastic` is as the
+    seeds were run then: once a seed at a radius, and only once of other libraries.
+    """
+    name, at, _ = str(spec).partition("@")
+    library = name.partition(".")[0] in LIBRARIES
+    now = declared(parse(spec)) if is_own(name) else {"at_radius": bool(at), "uses_gradient": adversary}
+    return {**now, "stochastic": bool(at) or (not library and bool(now.get("stochastic", True)))}
 
 
 class Suite(BaseModel):
@@ -122,7 +152,7 @@ class Suite(BaseModel):
     @classmethod
     def _distinct(cls, attacks: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if not attacks:
-            raise UsageError("a suite needs an attack, for example --attack gaussian")
+            raise UsageError("a suite needs an attack, for example gaussian", "attacks")
         specs = [entry.spec for entry in attacks]
         twice = {spec for spec in specs if specs.count(spec) > 1}
         if twice:
@@ -149,6 +179,8 @@ def load(name: str) -> Suite:
     """
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
     try:
+        if not path.is_file():  # a device would be read for ever
+            raise FileNotFoundError(path)
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if path.suffix == ".toml" and path.exists():
@@ -247,7 +279,7 @@ def parse_grid(text: str) -> tuple[float, ...]:
 
 
 def check_grid(values: object) -> tuple[float, ...]:
-    """A grid of finite, distinct SNRs in rising order.
+    """A grid of distinct SNRs in rising order, within `LIMIT_DB`.
 
     Parameters
     ----------
@@ -265,6 +297,9 @@ def check_grid(values: object) -> tuple[float, ...]:
         grid = tuple(float(value) for value in values)  # type: ignore[attr-defined]
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
-    if not grid or not all(map(math.isfinite, grid)) or list(grid) != sorted(set(grid)):
-        raise UsageError(f"SNR grid {values!r}: expected finite dB values in rising order, for example 0:50:5")
+    if not grid or not all(abs(db) <= LIMIT_DB for db in grid) or list(grid) != sorted(set(grid)):
+        raise UsageError(
+            f"SNR grid {values!s:.80}: expected values from {-LIMIT_DB:g} to {LIMIT_DB:g} dB in rising order, for "
+            "example 0:50:5"
+        )
     return grid

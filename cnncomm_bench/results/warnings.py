@@ -33,9 +33,6 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame,
     thresholds : DataFrame
         See `Scores.thresholds`.
     """
-    rivals = [entry.spec for entry in info.suite.attacks if entry.adversary and not entry.at_radius]
-    at_radius = [entry.spec for entry in info.suite.attacks if entry.at_radius]
-    over_grid = predictions[~predictions["attack"].isin(at_radius)] if at_radius else predictions
     return [
         *_failed(info),
         *info.notes,
@@ -44,7 +41,7 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame,
         *_imprecise(info, thresholds),
         *_permuted(info, predictions),
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
-        *gradient_warnings(over_grid, adversaries=rivals),
+        *gradient_warnings(predictions, info.suite.attacks),
         *_unperturbed(info),
         *_left_out(info),
         *_unreached(curves),

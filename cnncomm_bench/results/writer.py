@@ -1,9 +1,9 @@
 """The run's folder on disk, for writing: atomically, resumed, never half a cell.
 
-`run.json` has the metadata. Each finished cell is one file in `parts/`; once all are there they are merged into
-`predictions.parquet`, and `parts/` goes, unless cells failed and are still to be had. Every file is written beside
-its place, synced and renamed, so that a file that exists is whole; pages of Parquet files carry checksums, so that
-one that a disk has damaged is noticed. A folder is written by one process at a time.
+`run.json` describes the run. Each finished cell is one file in `parts/`; once all exist they are merged into
+`predictions.parquet`, and `parts/` is removed, unless cells failed. Every file is written beside its place, synced and
+renamed, so that a file that exists is whole. Pages of Parquet files carry checksums, so that damage on a disk is
+noticed. A folder is written by one process at a time, and nothing is written through a link.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from .._utils.atomic import is_leftover, write_atomically, write_text
+from .._utils.atomic import is_leftover, refuse_irregular, remove_leftovers, write_atomically, write_text
 from .._utils.errors import RunFolderError
+from .._utils.files import shown
 from .plan import Block, Plan
 from .reader import PREDICTIONS, read_info
 from .schema import Failure, RunInfo
@@ -39,9 +40,9 @@ class Store:
     ----------
     folder : Path
     info : RunInfo
-        What is about to be run.
+        Metadata of the run that is about to start.
     cells : int
-        How many cells the run has.
+        Number of cells of the run.
 
     Raises
     ------
@@ -56,19 +57,26 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """Hold the folder for this process, new or resumed."""
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:  # Arrow opens no such path
+            raise RunFolderError(f"{shown(self.folder)} is no UTF-8 name: pass another folder", "out") from error
         lock = FileLock(self.folder / ".lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            refuse_irregular(self.folder)  # the lock, too, is opened by its name
             held = lock.acquire(timeout=0)
         except Timeout:
             raise RunFolderError(
-                f"{self.folder} is being written by another process: wait for it, or name another folder", "out"
+                f"{shown(self.folder)} is being written by another process: wait for it, or pass another folder", "out"
             ) from None
         except OSError as error:
             raise RunFolderError(
-                f"{self.folder} cannot be written: {error.strerror or error}; name another folder", "out"
+                f"{shown(self.folder)} cannot be written: {error.strerror or error}; pass another folder", "out"
             ) from error
         with held:
+            for folder in (self.folder, self._parts):
+                remove_leftovers(folder)
             self._resume()
             yield self
 
@@ -78,14 +86,14 @@ class Store:
             differing = list(_differences(earlier.identity(), self.info.identity()))
             if differing:
                 raise RunFolderError(
-                    f"{self.folder} holds another run, which differs in {', '.join(differing)}: name another folder, "
-                    "or remove this one",
+                    f"{shown(self.folder)} holds another run, which differs in {', '.join(differing)}: pass another "
+                    "folder, or remove this one",
                     "out",
                 )
             kept = ("plan", "finished", "seconds", "facts", "failures", "notes")
             self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
         elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
-            raise RunFolderError(f"{self.folder} is not empty and holds no run: name another folder", "out")
+            raise RunFolderError(f"{shown(self.folder)} is not empty and holds no run: pass another folder", "out")
         self.save_info()
 
     @property
@@ -99,7 +107,7 @@ class Store:
         return self.info.finished and not self.info.failures and self.merged.exists()
 
     def missing(self) -> list[int]:
-        """Indices of the cells that are not stored yet, those that failed and those that are damaged among them."""
+        """Indices of the cells that are not stored, failed and damaged ones included."""
         return [] if self.complete else [index for index in range(self.cells) if not self._stored(index)]
 
     def extend(self, blocks: Sequence[Block], cells: int) -> None:
@@ -126,26 +134,23 @@ class Store:
         facts : dict
             Fact to SNR to its mean over the cell's images.
         seconds : float
-            What the cell took.
+            Wall-clock time of the cell.
         batch_size : int
             Images that fitted into memory at once.
         """
         halved = batch_size if batch_size < self.info.batch_size else None
         about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
         table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
-        try:
-            self._parts.mkdir(exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"{self._parts} cannot be made: {error.strerror or error}") from error
+        self._parts.mkdir(exist_ok=True)
         write_atomically(self._part(index), partial(_write_table, table))
 
     def merge(self, failures: Mapping[int, Failure]) -> None:
-        """Put all cells into `predictions.parquet`, in the order of the plan, and drop their files if none failed.
+        """Merge all cells into `predictions.parquet`, in the order of the plan; remove their files if none failed.
 
         Parameters
         ----------
         failures : mapping of int to Failure
-            The cells that are missing, for good, by their place in the plan.
+            The cells that could not be computed, by their place in the plan.
 
         Raises
         ------
@@ -190,7 +195,7 @@ class Store:
         self.info.notes = [few] if halved < self.info.batch_size else []
 
     def read_cell(self, index: int) -> pa.Table:
-        """A cell that is stored.
+        """Read a stored cell.
 
         Raises
         ------
@@ -202,10 +207,10 @@ class Store:
             return pq.read_table(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise CorruptCellError(f"{path} is damaged and was removed: rerun the command to recompute it") from error
+            raise CorruptCellError(f"{shown(path)} is damaged and was removed: rerun the same command") from error
 
     def _stored(self, index: int) -> bool:
-        """Whether a cell's file is there and ends as it should; `read_cell` checks all of it."""
+        """Whether a cell's file exists and has its footer; `read_cell` checks all of it."""
         try:
             return b"cell" in (pq.read_metadata(self._part(index)).metadata or {})
         except (OSError, pa.ArrowException):
@@ -216,7 +221,7 @@ class Store:
 
 
 def write_run(folder: Path, info: RunInfo, predictions: pd.DataFrame) -> None:
-    """Write a run whose predictions are there already.
+    """Write a run from predictions that exist already.
 
     Parameters
     ----------
@@ -242,7 +247,7 @@ def _write_table(table: pa.Table, path: Path) -> None:
 
 
 def _differences(earlier: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Places where two descriptions differ, such as `models.0.sha256`."""
+    """Fields in which the metadata of two runs differ, such as `models.0.sha256`."""
     if isinstance(earlier, dict) and isinstance(now, dict):
         pairs = [(key, earlier.get(key), now[key]) for key in now]
     elif _are_records(earlier) and _are_records(now) and len(earlier) == len(now):

@@ -12,10 +12,10 @@ from .rulers import EULER_GAMMA, RULERS, Ruler, law_scale
 from .streams import Digests, digests, generators
 
 __all__ = [
-    "Bounds",
-    "Digests",
     "EULER_GAMMA",
     "RULERS",
+    "Bounds",
+    "Digests",
     "Ruler",
     "apply",
     "clipping",

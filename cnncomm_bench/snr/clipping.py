@@ -29,7 +29,7 @@ def scales(clean: Tensor, direction: Tensor, wanted: Tensor, bounds: Bounds) -> 
     ----------
     clean, direction : Tensor, shape-(N, D)
     wanted : Tensor, shape-(K, N), float64
-        Sums of squares of the noise.
+        Noise power: sums of squares.
     bounds : (float, float)
         Smallest and largest valid pixel.
 

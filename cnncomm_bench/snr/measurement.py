@@ -4,8 +4,8 @@ All images are tensors of shape-(N, C, H, W). The SNR of an image is formula (1)
 
     SNR(dB) = 10 log10( sum(clean^2) / sum((clean - disturbed)^2) ),
 
-over all the pixel values of that image. The power of a disturbed image is what remains *after* clipping
-to valid pixels.
+over all the pixel values of that image. The noise is what remains of it *after* clipping to
+valid pixels.
 """
 
 from __future__ import annotations

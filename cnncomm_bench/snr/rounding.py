@@ -14,14 +14,11 @@ def quantise(images: Tensor, bits: int | None, bounds: Bounds = (0.0, 1.0)) -> T
 
     Parameters
     ----------
-    images : Tensor
+    images : Tensor, shape-(N, ...)
     bits : int or None
         None leaves the images as they are.
     bounds : (float, float)
-
-    Returns
-    -------
-    Tensor
+        Values of the lowest and the highest level.
     """
     if bits is None:
         return images
@@ -43,6 +40,7 @@ def rounding_db(norm: float, values: int) -> float:
 
     Returns
     -------
-    float, dB
+    float
+        dB.
     """
     return 10 * math.log10(norm**2 / values * 12 * 255**2)

@@ -2,7 +2,7 @@
 
 The noise of an image therefore depends on nothing else: not on batch size, order, subset, worker, device,
 library or range of values. Streams are numpy generators on the host; they release the interpreter's lock
-while they draw, so noise for the next batch can be made while a model runs.
+while they draw, so noise for the next batch is drawn while a model runs.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 from cnncomm_bench import evaluate, snr
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.stable import AlphaStable
 from cnncomm_bench.data.images import open_images
 from cnncomm_bench.models.loading import open_model
@@ -98,7 +98,7 @@ def rows(small: torch.nn.Module, pixels: np.ndarray, labels: np.ndarray) -> dict
 
         def ours() -> None:
             for part, own in zip(some.split(BATCH), target.split(BATCH), strict=True):
-                list(attack.over(Batch(part, own, model=small), budget))
+                list(attack.over(AdversaryBatch(part, own, small), budget))
 
         theirs = rivals.torchattacks_pgd(small, some, target, radius, BATCH)
         return [

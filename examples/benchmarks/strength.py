@@ -14,7 +14,7 @@ from tabulate import tabulate
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Batch
+from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.query import predict
 
 import_torchvision()
@@ -59,7 +59,7 @@ def main() -> None:
         model = bundled.load(name).requires_grad_(False)
         for spec, radius, theirs in peers(model, GRADIENT, name):
             budget = 20 * torch.log10(snr.power(images).sqrt() / radius)
-            (ours,) = parse(spec).over(Batch(images, labels, model=model), budget[None])
+            (ours,) = parse(spec).over(AdversaryBatch(images, labels, model), budget[None])
             accuracies = [
                 float((answers == labels).double().mean())
                 for answers in (ours.predictions, predict(model, theirs(images, labels)))

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from cnncomm_bench.attacks.base import DirectionNoise
+from cnncomm_bench.attacks import DirectionNoise
 from cnncomm_bench.snr.streams import Digests, generators
 
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncomm_bench import cli
+from cnncomm_bench import cli, evaluate
 
 SECONDS = 10
 """A command that takes longer hangs."""
+
+_IMPORTED = evaluate  # before any clock runs: torch takes seconds to import on a busy machine
 
 
 @dataclass(frozen=True)
@@ -31,19 +36,27 @@ class Attempt:
     name : str
         What is tried, unique on its surface.
     prepare : callable
-        Makes the files in the folder it is given, and returns the command line. Code in those files that is executed must
-        create `executed(folder)`; what a write through a link would destroy is `canary(folder)`, made by the runner.
-    accepted : bool
-        Whether the input is harmless after all: exit code 0; otherwise it must be refused, in one line.
+        Makes the files in the folder it is given, and returns the command line. Code in those files that is executed
+        must create `executed(folder)`; what a write through a link would destroy is `canary(folder)`, made by the
+        runner.
+    accepted : bool, optional
+        Whether the input is harmless after all: exit code 0; otherwise it must be refused, in one line. None: either.
     says : str
         What the line must contain.
+    shell : str
+        For what concerns the process itself, such as its streams: the rest of a line of bash after the command. It is
+        run as a process of its own.
+    code : int, optional
+        The exit code, where it is another than these.
     """
 
     surface: str
     name: str
     prepare: Callable[[Path], list[str]]
-    accepted: bool = False
+    accepted: bool | None = False
     says: str = ""
+    shell: str = ""
+    code: int | None = None
 
 
 def executed(folder: Path) -> Path:
@@ -52,8 +65,8 @@ def executed(folder: Path) -> Path:
 
 
 def canary(folder: Path) -> Path:
-    """Return the file of the user's that must stay as it is."""
-    return folder / "canary.txt"
+    """Return the file of the user's that must stay as it is; `folder` is the one that `prepare` is given."""
+    return folder.parent / "canary.txt"
 
 
 @dataclass(frozen=True)
@@ -66,50 +79,85 @@ class Outcome:
     broken: tuple[str, ...]
 
 
+class _Hang(BaseException):
+    """Not an Exception: no handler of the program's may take it for an error of its own."""
+
+
 def run(attempt: Attempt, folder: Path) -> Outcome:
     """Run an attempt in an empty folder and say what did not hold."""
-    canary(folder).write_text("precious")
-    before = Path.cwd()
-    out, err = io.StringIO(), io.StringIO()
-    code, broken = 0, []
     inside = folder / "work"
     inside.mkdir()
+    canary(inside).write_text("precious")
     arguments = attempt.prepare(inside)
+    before = sorted(folder.iterdir())
+    try:
+        code, out, err = (_in_a_shell if attempt.shell else _in_this_process)(attempt, arguments, inside)
+    except _Hang:
+        return Outcome(0, "", "", (f"hangs for more than {SECONDS} s",))
+    broken = []
+    if executed(folder).exists() or executed(inside).exists():
+        broken.append("code of the file was executed")
+    if not canary(inside).is_file() or canary(inside).read_text() != "precious":
+        broken.append("a file of the user's was overwritten")
+    if sorted(folder.iterdir()) != before:
+        broken.append(f"files appeared outside: {sorted(folder.iterdir())}")
+    if left := [path.name for path in inside.rglob(".partial-*") if path.is_file() and not path.is_symlink()]:
+        broken.append(f"temporary files are left: {left}")
+    broken += _of_the_streams(attempt, code, out, err)
+    return Outcome(code, out, err, tuple(broken))
+
+
+def _of_the_streams(attempt: Attempt, code: int, out: str, err: str) -> Iterator[str]:
+    said = [line for line in err.splitlines() if line.startswith("cnncomm-bench: ")]
+    expected = {0, 1, 2} if attempt.accepted is None else {0} if attempt.accepted else {1, 2}
+    if attempt.code is not None:
+        expected = {attempt.code}
+    if code not in expected:
+        yield f"exit code {code}, expected {expected}: {err[-300:]}"
+    elif code in (1, 2) and len(said) != 1 and "2>" not in attempt.shell:
+        yield f"{len(said)} lines of error instead of one: {err[-300:]!r}"
+    if "Traceback" in err or "please report it" in err:
+        yield f"traceback: {err[-300:]}"
+    if attempt.says and attempt.says not in out + err:
+        yield f"does not say {attempt.says!r}: {err[-300:]!r}"
+    if any(ord(c) < 32 and c not in "\n\r\t" for c in out + err.replace("\x1b[A", "")):  # a progress bar goes up
+        yield "control characters reach the terminal"
+
+
+def _in_this_process(attempt: Attempt, arguments: list[str], inside: Path) -> tuple[int, str, str]:
+    before = Path.cwd()
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    code = 0
     os.chdir(inside)
     try:
-        with _deadline(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with _deadline(), contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             cli.main(arguments)
     except SystemExit as stop:
         code = int(stop.code or 0)
-    except TimeoutError:
-        broken.append(f"hangs for more than {SECONDS} s")
-    except BaseException as error:  # a traceback for the user, whatever it is
-        broken.append(f"traceback: {type(error).__name__}: {error}")
     finally:
         os.chdir(before)
-    said = [line for line in err.getvalue().splitlines() if line.startswith("cnncomm-bench: ")]
-    if executed(folder).exists() or executed(inside).exists():
-        broken.append("code of the file was executed")
-    if canary(folder).read_text() != "precious":
-        broken.append("a file of the user's was overwritten")
-    if not broken:
-        if attempt.accepted and code:
-            broken.append(f"refused with exit code {code}: {err.getvalue()[-300:]}")
-        elif not attempt.accepted and code not in (1, 2):
-            broken.append(f"exit code {code}, expected 1 or 2")
-        elif not attempt.accepted and len(said) != 1:
-            broken.append(f"{len(said)} lines of error instead of one: {err.getvalue()[-300:]!r}")
-        if attempt.says and attempt.says not in out.getvalue() + err.getvalue():
-            broken.append(f"does not say {attempt.says!r}: {err.getvalue()[-300:]!r}")
-    if any(ord(c) < 32 and c not in "\n\r\t" for c in out.getvalue() + err.getvalue().replace("\x1b[A", "")):
-        broken.append("control characters reach the terminal")
-    return Outcome(code, out.getvalue(), err.getvalue(), tuple(broken))
+    out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+    return code, out, err
+
+
+def _in_a_shell(attempt: Attempt, arguments: list[str], inside: Path) -> tuple[int, str, str]:
+    """As a process of its own; it takes some seconds more to start."""
+    command = shlex.join([sys.executable, "-m", "cnncomm_bench.cli", *arguments])
+    line = f"set -o pipefail; {command} {attempt.shell}"
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    try:
+        ran = subprocess.run(
+            ["bash", "-c", line], cwd=inside, env=environment, capture_output=True, text=True, timeout=4 * SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise _Hang from None
+    return ran.returncode, ran.stdout, ran.stderr
 
 
 @contextlib.contextmanager
 def _deadline() -> Iterator[None]:
     def stop(*_: object) -> None:
-        raise TimeoutError
+        raise _Hang
 
     earlier = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)

@@ -33,7 +33,7 @@ def opened(name: str, worker: Worker) -> AbstractContextManager[Compute]:
 
 def check(name: str) -> None:
     """Refuse an executor that does not exist."""
-    if name not in ("serial", "ray") and not name.startswith("ray://"):
+    if name not in ("serial", "ray") and not (name.startswith("ray://") and len(name) > len("ray://")):
         raise UsageError(f"no executor is called {shown(name)!r}; {suggest(name, NAMES)}", "executor")
 
 

@@ -45,8 +45,7 @@ def plot(pairs: Sequence[Pair], overlays: Sequence[Overlay]) -> Figure:
                 axes.plot(link_db, rates[place], color=colour, marker=marker, ms=3.5, lw=1.1, ls="--", mfc="none")
         above.set_title(f"ruler: {pair.model.ruler}\nboth at their own SNR", fontsize=9.5)
         below.set_title(
-            f"link's SNR times {found.stretch:.2f}, {found.shift_db:+.1f} dB:\nresidual {found.residual:.3f}, "
-            f"alphas permuted {found.permuted_best:.3f} at best (rank {found.rank} of {found.pairings})",
+            f"link's SNR times {found.stretch:.2f}, {found.shift_db:+.1f} dB:\nresidual {found.residual:.3f}",
             fontsize=8.5,
         )
         below.set_xlabel("SNR of the images (dB)")

@@ -26,7 +26,7 @@ from ..link import open_link
 from . import modules
 from . import overlay_figure as figure
 from .families import Pair, pairs
-from .likeness import Overlay, order, overlay
+from .likeness import Overlay, Spacings, order, overlay, random_spacings
 
 
 class AtSnr(BaseModel):
@@ -49,15 +49,18 @@ class Likeness(BaseModel):
     model, system, ruler : str
     alphas : list of float
     verdict : {"supported", "contradicted", "undecided"}
-        On "a CNN's drop and a link's error rate answer alike to alpha and SNR": supported where at least three
-        quarters of the decided pairs are ordered alike and no wrong pairing of the alphas fits as well as the right
-        one; contradicted where as many are ordered the other way round and most wrong pairings fit better.
+        Whether a CNN's drop and a link's error rate depend alike on alpha and SNR: supported where at least three
+        quarters of the decided pairs are ordered alike and the spacings fit better than random ones, by more than
+        the residual is uncertain (`likeness.Spacings`); contradicted where as many are ordered the other way round
+        and most wrong pairings of the alphas fit better.
     tau_mean : float, optional
         Kendall's tau, mean over the SNRs.
     concordant, discordant, undecided : int
         Pairs of alphas, over the SNRs.
     shift_db, stretch, residual, permuted_best, permuted_mean, rank, pairings
         See `likeness.Overlay`.
+    residual_low, residual_high, random_low, random_median, p
+        See `likeness.Spacings`.
     orders : list of AtSnr
     """
 
@@ -79,6 +82,11 @@ class Likeness(BaseModel):
     permuted_mean: float
     rank: int
     pairings: int
+    residual_low: float
+    residual_high: float
+    random_low: float
+    random_median: float
+    p: float
     orders: list[AtSnr]
 
 
@@ -87,7 +95,7 @@ class Correspondence(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run: str
     links: list[str]
     likenesses: list[Likeness]
@@ -120,7 +128,7 @@ def correspond(run: str | Path, link: str | Path, out: str | Path, others: Seque
     """
     stored, table, folder = Run.open(run), open_link(link), Path(out)
     found = [(pair, overlay(*_curves(pair))) for pair in pairs(stored, table)]
-    likenesses = [_likeness(pair, laid) for pair, laid in found]
+    likenesses = [_likeness(pair, laid, _spacings(pair)) for pair, laid in found]
     best = _best(found)
     evidence = "; ".join(
         f"{one.system}, {one.ruler}: {one.verdict}, residual {one.residual:.3f}"
@@ -141,12 +149,13 @@ def correspond(run: str | Path, link: str | Path, out: str | Path, others: Seque
 def as_markdown(result: Correspondence) -> str:
     """The correspondence as a page: likenesses, and the table of modules."""
     heads = ["model", "link", "ruler", "alike", "mean tau", "pairs alike : not : undecided", "shift, dB", "stretch",
-             "residual", "alphas permuted: best, mean", "rank"]  # fmt: skip
+             "residual (95 %)", "random spacings: 5 %, median", "p"]  # fmt: skip
     rows = [
         [
             one.model, one.system, one.ruler, one.verdict, "" if one.tau_mean is None else f"{one.tau_mean:z.2f}",
             f"{one.concordant} : {one.discordant} : {one.undecided}", f"{one.shift_db:+.1f}", f"{one.stretch:.2f}",
-            f"{one.residual:.3f}", f"{one.permuted_best:.3f}, {one.permuted_mean:.3f}", f"{one.rank} of {one.pairings}",
+            f"{one.residual:.3f} ({one.residual_low:.3f} to {one.residual_high:.3f})",
+            f"{one.random_low:.3f}, {one.random_median:.3f}", f"{one.p:.3f}",
         ]
         for one in result.likenesses
     ]  # fmt: skip
@@ -160,7 +169,9 @@ def as_markdown(result: Correspondence) -> str:
             tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
             "",
             "Pairs of alphas count as alike or not where their intervals are apart in both. The shift and stretch are "
-            "one for all alphas; wrong pairings of alphas each get their own best.",
+            "one for all alphas. Random spacings keep the order of the link's alphas and place those between the first "
+            "and the last anywhere; each gets its own best shift and stretch. Supported needs the order, p at most "
+            "0.05, and an interval of the residual below the 5 % of random spacings.",
             "",
             "## Modules (Ge et al., Fig. 2, in our words)",
             "",
@@ -170,13 +181,13 @@ def as_markdown(result: Correspondence) -> str:
     )
 
 
-def _likeness(pair: Pair, laid: Overlay) -> Likeness:
+def _likeness(pair: Pair, laid: Overlay, spacings: Spacings) -> Likeness:
     orders = {db: order(pair.model.at(db, pair.alphas), pair.link.at(db, pair.alphas)) for db in pair.snr_db}
     taus = [one.tau for one in orders.values() if math.isfinite(one.tau)]
     like = sum(one.concordant for one in orders.values())
     unlike = sum(one.discordant for one in orders.values())
     verdict: Verdict = "undecided"
-    if like > 0 and like >= 3 * unlike and laid.rank == 1:
+    if like > 0 and like >= 3 * unlike and spacings.alike:
         verdict = "supported"
     elif unlike > 0 and unlike >= 3 * like and 2 * laid.rank > laid.pairings:
         verdict = "contradicted"
@@ -195,12 +206,20 @@ def _likeness(pair: Pair, laid: Overlay) -> Likeness:
             for db, one in orders.items()
         ],
         **vars(laid),
+        **vars(spacings),
     )
 
 
 def _curves(pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     alphas = pair.alphas
     return pair.model.values(alphas), pair.model.snr_db, pair.link.values(alphas), pair.link.snr_db
+
+
+def _spacings(pair: Pair) -> Spacings:
+    alphas = pair.alphas
+    return random_spacings(
+        pair.model.resampled(alphas), pair.model.snr_db, pair.link.resampled(alphas), pair.link.snr_db
+    )
 
 
 def _best(found: Sequence[tuple[Pair, Overlay]]) -> list[tuple[Pair, Overlay]]:

@@ -2,10 +2,11 @@
 
 from . import simulation
 from .ber_table import SYSTEM, system_name
+from .chain import Chain
 from .channel import Channel
 from .channel_noise import Stable
-from .counting import Counts, Rule
-from .link_settings import Settings
+from .counting import Counts, Rule, exact
+from .link_settings import Curve, Settings
 from .link_summary import TARGET, after, reaches
 from .ordering import complete
 from .simulation import open_link, simulate
@@ -13,13 +14,16 @@ from .simulation import open_link, simulate
 __all__ = [
     "SYSTEM",
     "TARGET",
+    "Chain",
     "Channel",
     "Counts",
+    "Curve",
     "Rule",
     "Settings",
     "Stable",
     "after",
     "complete",
+    "exact",
     "open_link",
     "reaches",
     "simulate",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..._utils.atomic import make_folder, write_atomically, write_text
+from ..._utils.atomic import is_leftover, make_folder, refuse_irregular, write_atomically, write_text
 from ..._utils.errors import RunFolderError
 from .link_settings import Curve, Settings
 
@@ -70,7 +70,7 @@ class LinkFolder:
                 raise RunFolderError(f"{folder} holds a link of other settings: pass another folder", "out")
             self.info.seconds = stored.seconds
             self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        elif any(folder.iterdir()):
+        elif not all(map(is_leftover, folder.iterdir())):
             raise RunFolderError(f"{folder} is not empty and holds no link: pass another folder", "out")
 
     @property
@@ -105,6 +105,7 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
     RunFolderError
         No link, or a corrupt one.
     """
+    refuse_irregular(folder)
     try:
         info = LinkInfo.model_validate_json((folder / "link.json").read_text(encoding="utf-8"))
         table = pd.read_csv(folder / "ber.csv", dtype={"alpha": float})

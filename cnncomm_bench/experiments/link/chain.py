@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...snr import generators
 from . import coding, frames, modulation, receiver
-from .channel import Channel
+from .channel import Channel, Received
 from .counting import Counts, Flags, Rule
 from .link_settings import Curve
 
@@ -67,19 +69,39 @@ class Chain:
             Which frames passed their check.
         """
         sent = frames.build(count, self.curve.frame, first, streams.data)
-        coded = self._code.encode(torch.from_numpy(sent))
-        signal = self._modulation.modulate(coded)
-        channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
-        received = channel.send(signal, self._modulation.arms, streams.noise)
-        ratios = receiver.demodulate(received, self._modulation, self._metric)
-        decoded = self._code.decode(ratios[:, : coded.shape[1]]).numpy()
+        decoded = self.transmit(torch.from_numpy(sent), snr_db, [streams.noise]).numpy()
         return decoded != sent, frames.accepted(decoded)
+
+    def signal(self, bits: Tensor) -> Tensor:
+        """Frames of bits, shape-(F, k), to real samples of mean power one, shape-(F, m)."""
+        return self._modulation.modulate(self._code.encode(bits))
+
+    def transmit(self, bits: Tensor, snr_db: float, noise: Sequence[np.random.Generator]) -> Tensor:
+        """Send frames over the channel, and decode what arrives.
+
+        Parameters
+        ----------
+        bits : Tensor, shape-(F, k), uint8
+            Zeros and ones.
+        snr_db : float
+        noise : sequence of numpy.random.Generator
+            Streams of the noise: each serves F / len(noise) frames in turn.
+
+        Returns
+        -------
+        Tensor, shape-(F, k), uint8
+        """
+        coded = self._code.encode(bits)
+        channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
+        parts = torch.split(self._modulation.modulate(coded), len(bits) // len(noise))
+        arrived = [channel.send(part, self._modulation.arms, stream) for part, stream in zip(parts, noise, strict=True)]
+        ratios = receiver.demodulate(Received.joined(arrived), self._modulation, self._metric)
+        return self._code.decode(ratios[:, : coded.shape[1]])
 
     @property
     def rate(self) -> float:
         """Information bits a real sample."""
-        one = torch.zeros(1, self.curve.frame, dtype=torch.uint8)
-        return self.curve.frame / self._modulation.modulate(self._code.encode(one)).shape[1]
+        return self.curve.frame / self.signal(torch.zeros(1, self.curve.frame, dtype=torch.uint8)).shape[1]
 
     def measure(self, snr_db: float, rule: Rule, seed: int) -> Counts:
         """Send frames until the rule is met."""

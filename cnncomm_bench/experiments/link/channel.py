@@ -6,6 +6,7 @@ error rate Q(sqrt(SNR)), and Es/N0 of a real sample is 3.01 dB less.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,12 @@ class Received:
     samples: Tensor
     noise_power: float
     dispersion: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[Received]) -> Received:
+        """Frames received one after another, at one SNR."""
+        scales = [part.dispersion.expand(len(part.samples), 1) for part in parts]
+        return cls(torch.cat([part.samples for part in parts]), parts[0].noise_power, torch.cat(scales))
 
 
 @dataclass(frozen=True)

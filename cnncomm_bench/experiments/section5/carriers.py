@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ...attacks import NYQUIST, BandNoise, Batch, DirectionNoise, Logits, ToneNoise, predict, radial_frequencies
+from ...attacks import NYQUIST, BandNoise, DirectionNoise, Logits, NoiseBatch, ToneNoise, predict, radial_frequencies
 from ...results.claims import Claim, Interval, decide
 from ...results.statistics import paired_difference, wilson
 from ...snr import digests
@@ -92,7 +92,7 @@ def right(
     for first in range(0, len(images), _BATCH):
         rows = slice(first, first + _BATCH)
         clean, target = images[rows].to(device), labels[rows].to(device)
-        batch = Batch(clean, seed=seed, keys=digests(clean))
+        batch = NoiseBatch(clean, seed=seed, keys=digests(clean))
         for place, noise in enumerate(noises):
             disturbed = clean if noise is None else next(noise.over(batch, grid)).images
             found[place, rows] = (predict(model, disturbed) == target).cpu().numpy()

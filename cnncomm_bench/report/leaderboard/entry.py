@@ -14,11 +14,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..._utils.atomic import refuse_unless_file
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
 from ..._utils.untrusted import check_json, read_bytes
 
 _MOST_BYTES = 8 << 20  # an honest entry has some 100 kB
+
+MOST_COMMAND = 4000
 
 Kind = Literal["noise", "adversary"]
 Text = Annotated[str, Field(max_length=300)]
@@ -161,7 +164,7 @@ class Entry(_Part):
     Version 2 added the correctness of each image, from which every number is recomputed.
     """
 
-    schema_version: Literal[1, 2]
+    schema_version: Annotated[int, Field(ge=1, le=2)]
     model: ModelRecord
     data: DataRecord
     suite: SuiteRecord
@@ -169,7 +172,7 @@ class Entry(_Part):
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1 << 20)]
     device: Text
-    command: Annotated[str, Field(max_length=4000)]
+    command: Annotated[str, Field(max_length=MOST_COMMAND)]
     versions: Annotated[dict[Text, Text], Field(max_length=100)]
     findings: Annotated[list[Finding], Field(max_length=100)] = Field(default_factory=list)
     clean: CleanRecord
@@ -217,6 +220,7 @@ def read(path: Path) -> Entry:
         No entry, one of a newer version, or a corrupt one: where is named.
     """
     name = shown(path)
+    refuse_unless_file(path)
     try:
         content = read_bytes(path, _MOST_BYTES)
     except FileNotFoundError:
@@ -226,7 +230,7 @@ def read(path: Path) -> Entry:
         return Entry.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        if first["loc"] == ("schema_version",):
+        if first["loc"] == ("schema_version",) and first["type"] != "missing":
             raise RunFolderError(
                 f"{name} has schema version {shown(str(first['input']), 20)}, and this cnncomm-bench knows 1 "
                 "and 2: install a newer one"

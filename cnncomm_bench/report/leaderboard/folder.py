@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..._utils.atomic import write_text
+from ..._utils.atomic import make_subfolder, refuse_unless_file, write_text
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
 from ...results import Run
@@ -48,10 +48,7 @@ def add(run: str | Path, folder: Path) -> list[Path]:
     written = []
     for entry in entries_of(Run.open(run)):
         path = _place(entry, folder)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"{shown(path.parent)} cannot be made: {error.strerror}") from error
+        make_subfolder(path.parent)
         write_text(path, leaderboard_entry.text(entry))
         written.append(path)
     return written
@@ -106,6 +103,7 @@ def check(folder: Path) -> list[str]:
             faults.append(f"{shown(path)} and {shown(earlier)} are of the same model, images and suite: remove one")
     for name, text in _pages(found, folder).items():
         path = folder / name
+        refuse_unless_file(path)
         try:
             present = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):

@@ -19,7 +19,7 @@ from ...results import ModelInfo, Run, suites
 from ...results.statistics import CLEAN
 from .correctness import IMAGES_A_CELL, pack_hits, pack_indices
 from .derived import derive
-from .entry import AttackRecord, CellRecord, DataRecord, Entry, Kind, ModelRecord, SuiteRecord
+from .entry import MOST_COMMAND, AttackRecord, CellRecord, DataRecord, Entry, Kind, ModelRecord, SuiteRecord
 
 _FEWEST_IMAGES = 30
 _OUTSIDE = re.compile(r"/|\\|~|\.\.[/\\]|[A-Za-z]:[/\\]")
@@ -76,6 +76,8 @@ def portable(command: str) -> str:
     >>> portable("cnncomm-bench --model /home/ada/net.pt --arch ../nets.py:net --out runs/1")
     'cnncomm-bench --model net.pt --arch nets.py:net'
     """
+    if len(command) > MOST_COMMAND:  # splitting takes its square
+        raise DataError(f"the run's command has {len(command)} characters, expected at most {MOST_COMMAND}")
     try:
         words = shlex.split(command)
     except ValueError as error:
