@@ -13,6 +13,7 @@ from ..results import Plan, RunInfo, suites
 from ..results.statistics import PILOT_IMAGES
 from . import executors
 from .cells import BLOCK, NOMINAL_GRID, Cell, Clean, block_cells
+from .forecast import Costs, fit
 from .preparation import Request
 from .progress import Progress
 from .sequential import Design
@@ -37,8 +38,8 @@ def design_of(request: Request, precision: float | None, samples: dict[str, int 
     )
 
 
-def make_plan(request: Request, worker: Worker, *, quiet: bool) -> Plan:
-    """Lay the grids, where they are `auto`, and size the cells by time.
+def make_plan(request: Request, worker: Worker, costs: Costs, *, quiet: bool) -> Plan:
+    """Choose the images, where minutes are given; lay the grids, where they are `auto`; size the cells by time.
 
     Raises
     ------
@@ -47,8 +48,10 @@ def make_plan(request: Request, worker: Worker, *, quiet: bool) -> Plan:
     """
     info = request.info
     plan = Plan(cell_images=_cell_images(request, worker))
+    if request.config.minutes is not None:
+        plan = plan.model_copy(update={"samples": fit(request, costs, request.config.minutes * 60)})
     if info.suite.snr_db == suites.AUTO and request.config.precision is None:
-        plan = plan.model_copy(update={"grids": _pilot(request, worker, quiet).grids()})
+        plan = plan.model_copy(update={"grids": _pilot(request, worker, costs, plan, quiet=quiet).grids()})
     return plan
 
 
@@ -58,10 +61,10 @@ def samples_of(info: RunInfo, plan: Plan) -> dict[str, int | None]:
     return {entry.spec: plan.samples.get(entry.spec, entry.samples or suite.samples) for entry in suite.attacks}
 
 
-def _pilot(request: Request, worker: Worker, quiet: bool) -> Design:
+def _pilot(request: Request, worker: Worker, costs: Costs, plan: Plan, *, quiet: bool) -> Design:
     """Run the pilot; its answers are used for the design alone."""
     info, labels = request.info, request.dataset.labels
-    design = design_of(request, None, samples_of(info, Plan()))
+    design = design_of(request, None, samples_of(info, plan))
     images = request.dataset.subset(PILOT_IMAGES)
     clean = [
         Cell(model, Clean(), "realised", info.seeds[0], images, (math.inf,)) for model in range(len(request.models))
@@ -76,7 +79,7 @@ def _pilot(request: Request, worker: Worker, quiet: bool) -> Design:
     with executors.opened(request.config.executor, worker) as compute:
         cells = clean
         while cells:
-            with Progress(worker.names, cells, info.data.classes, quiet=quiet, what="pilot") as progress:
+            with Progress(worker.names, cells, costs.weight, quiet=quiet, what="pilot") as progress:
                 for result in compute(jobs(cells), progress.advance):
                     cell = cells[result.index]
                     if isinstance(result, Failed):

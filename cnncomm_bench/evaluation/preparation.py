@@ -19,6 +19,7 @@ from ..results import Block, Plan, RunConfig, RunInfo, Suite, suites
 from . import executors
 from .cells import Cell, block_cells, plan
 from .metadata import collect_metadata
+from .worker import Worker
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,22 @@ class Request:
     @cached_property
     def cells(self) -> list[Cell]:
         """The plan of the run, as far as it is known before it begins."""
-        return self.planned(None)
+        return self.planned(None, in_blocks=False)
 
-    def planned(self, laid: Plan | None) -> list[Cell]:
-        """The plan of the run, with what the run decided before and while it ran."""
-        blocks_alone = laid is not None and self.config.precision is not None
-        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds, laid, blocks_alone=blocks_alone)
+    def planned(self, laid: Plan | None, *, in_blocks: bool) -> list[Cell]:
+        """The plan of the run, with what it decided; `in_blocks` without the attacks that a sequential design runs."""
+        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds, laid, blocks_alone=in_blocks)
+
+    def worker(self) -> Worker:
+        """A worker for its cells."""
+        return Worker(
+            [model.predict for model in self.models],
+            [model.name for model in self.models],
+            self.dataset,
+            batch_size=self.info.batch_size,
+            device=self.info.device,
+            bits=self.info.bits,
+        )
 
     def cells_of(self, blocks: Sequence[Block]) -> list[Cell]:
         """The cells of blocks of a sequential design."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from tqdm import tqdm
@@ -20,17 +20,23 @@ class Progress:
         The models'.
     cells : sequence of Cell
         Those to compute.
-    classes : int
-        Of the models.
+    weigh : callable
+        Passes that a cell is expected to take, see `forecast.Costs.weight`; not called where there is no bar.
     quiet : bool
     what : str
         Stands before the model and attack, such as `pilot`.
     """
 
     def __init__(
-        self, names: Sequence[str], cells: Sequence[Cell], classes: int, *, quiet: bool = False, what: str = ""
+        self,
+        names: Sequence[str],
+        cells: Sequence[Cell],
+        weigh: Callable[[Cell], float],
+        *,
+        quiet: bool = False,
+        what: str = "",
     ) -> None:
-        self._names, self._classes, self._what = names, classes, f"{what} " if what else ""
+        self._names, self._weigh, self._what = names, weigh, f"{what} " if what else ""
         self._bar = tqdm(total=0, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
         self.extend(cells)
 
@@ -44,12 +50,11 @@ class Progress:
 
     def extend(self, cells: Sequence[Cell]) -> None:
         """Count further cells."""
-        self._bar.total += sum(self._weight(cell) * cell.num_forwards for cell in cells)
+        if not self._bar.disable:
+            self._bar.total += sum(map(self._weigh, cells))
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
         self._bar.set_description(shown(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
-        self._bar.update(images * self._weight(cell))
-
-    def _weight(self, cell: Cell) -> float:
-        return cell.attack.passes(self._classes).weight
+        if not self._bar.disable:
+            self._bar.update(self._weigh(cell) * images / cell.num_forwards)

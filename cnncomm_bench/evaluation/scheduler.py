@@ -29,6 +29,7 @@ def complete(
     store: Store,
     *,
     executor: str,
+    weigh: Callable[[Cell], float],
     quiet: bool,
     design: Design | None = None,
     extend: Extend | None = None,
@@ -42,6 +43,8 @@ def complete(
     worker : Worker
     store : Store
     executor : str
+    weigh : callable
+        Passes of a cell, for the progress bar.
     quiet : bool
         Show no progress.
     design : Design, optional
@@ -60,7 +63,7 @@ def complete(
         try:
             if not store.complete:
                 _check_stored(cells, worker, store)
-            store.merge(_compute(cells, worker, store, executor, quiet, design, extend))
+            store.merge(_compute(cells, worker, store, executor, weigh, quiet, design, extend))
             return
         except CorruptCellError:
             continue
@@ -71,6 +74,7 @@ def _compute(
     worker: Worker,
     store: Store,
     executor: str,
+    weigh: Callable[[Cell], float],
     quiet: bool,
     design: Design | None,
     extend: Extend | None,
@@ -107,7 +111,7 @@ def _compute(
     if design:
         for index in sorted(set(range(len(cells))) - set(missing)):
             design.add(cells[index], _columns(store, index))
-    progress = Progress(worker.names, [cells[index] for index in missing], store.info.data.classes, quiet=quiet)
+    progress = Progress(worker.names, [cells[index] for index in missing], weigh, quiet=quiet)
     with progress, executors.opened(executor, worker) as compute:
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             run([index for index in missing if cells[index].clean == clean])

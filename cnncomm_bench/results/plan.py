@@ -1,4 +1,4 @@
-"""What a run decided about its own cells: grids, images and blocks. Stored, so that a resumed run does as it planned."""
+"""What a run decided about its own cells: grids, images, blocks. Stored, so that a resumed run does as planned."""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ def _off_grid(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:
     above = (missed["threshold_db"] > 0).any()
     below = (missed["threshold_db"] < 0).any()
     first, last = grid[0] - 20 * below, max(grid[-1], min(100.0, grid[-1] + 50)) if above else grid[-1]
-    yield f"thresholds off the grid {grid[0]:g} to {grid[-1]:g} dB: {names}; rerun with snr auto, or {first:g}:{last:g}:5"
+    wider = f"{first:g}:{last:g}:5"
+    yield f"thresholds off the grid {grid[0]:g} to {grid[-1]:g} dB: {names}; rerun with snr auto, or {wider}"
 
 
 def _imprecise(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .intervals import Floats, quantiles, ragged_means, resample
+from .intervals import Floats, ragged_means, resample
 from .thresholds import RISE, Crossing, crossing, estimate, isotonic
 
 PILOT_IMAGES = 64
