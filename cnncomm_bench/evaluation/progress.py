@@ -57,4 +57,5 @@ class Progress:
         """Images of a cell were predicted at one SNR."""
         self._bar.set_description(shown(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
         if not self._bar.disable:
-            self._bar.update(self._weigh(cell) * images / cell.num_forwards)
+            step = self._weigh(cell) * images / cell.num_forwards
+            self._bar.update(min(step, max(self._bar.total - self._bar.n, 0)))  # sums of floats may end above

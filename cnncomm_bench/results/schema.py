@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .configuration import RunConfig
 from .plan import Plan
-from .suites import Suite
+from .suites import Entry, Suite
 
 SCHEMA_VERSION: Literal[4] = 4
 """2 added `failures` and `notes`; 3 added `config` and `weights_sha256`; 4 added `plan` and suites
@@ -144,12 +144,19 @@ class RunInfo(BaseModel):
             "data": self.data.model_dump(mode="json", include={"sha256", "images", "classes"}),
             "snr_db": self.suite.snr_db if isinstance(self.suite.snr_db, str) else list(self.suite.snr_db),
             "rulers": list(self.suite.rulers),
-            "attacks": [{"spec": attack.spec, "samples": attack.samples} for attack in self.suite.attacks],
+            "attacks": [
+                {"spec": attack.spec, "samples": attack.samples, **self._seeds_of(attack)}
+                for attack in self.suite.attacks
+            ],
             "samples": self.suite.samples,
             "seeds": self.seeds,
             "bits": self.bits,
             **self._asked_for(),
         }
+
+    def _seeds_of(self, attack: Entry) -> dict[str, Any]:
+        """The seeds of an attack, where they are not all of the run's."""
+        return {} if attack.stochastic or len(self.seeds) == 1 else {"seeds": self.seeds[:1]}
 
     def _asked_for(self) -> dict[str, Any]:
         """Precision and minutes, where they were asked for."""
