@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -118,31 +119,29 @@ def _skewed(turn: Tensor, exponential: Tensor, alpha: float, beta: float, parame
     return value.clamp_(-LARGEST, LARGEST)
 
 
+@cache
 def geometric_power(alpha: float, beta: float = 0.0) -> float:
-    """Geometric power exp(E log|X|) of a strictly stable law of scale one, in S1.
+    """Geometric power exp(E log|X|) of the law that the attack draws: scale one, a skewed law in S0.
 
-    G = Cg^(1/alpha - 1) cos(theta)^(-1/alpha), tan(theta) = beta tan(pi alpha / 2), Cg = exp(Euler's constant)
-    (Gonzalez, Paredes and Arce 2006; for beta from the logarithmic moment of a stable law, Kuruoglu 2001).
+    For beta = 0, G = Cg^(1/alpha - 1), Cg = exp(Euler's constant) (Gonzalez, Paredes and Arce 2006). Otherwise from the
+    characteristic function phi, since log|x| is the integral of (exp(-t) - cos(x t)) / t over t > 0:
 
-    Parameters
-    ----------
-    alpha, beta : float
+        log G = integral of (exp(-t) - Re phi(t)) / t dt,
+        log phi(t) = -t^alpha + i beta tan(pi alpha / 2) (t^alpha - t),
 
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    UsageError
-        alpha = 1 with beta other than 0: that law is not strictly stable and has no such power.
+    by the trapezoid rule in log t. Below alpha = 1, where phi falls slowly and oscillates, along the imaginary
+    half-axis on which it does not: by Cauchy's theorem the integral is the same there.
     """
-    if alpha == 1 and beta != 0:
-        raise UsageError(
-            "at alpha=1 a skewed law has no geometric power: use the dispersion ruler, or beta=0", "rulers"
-        )
-    theta = math.atan(beta * math.tan(math.pi * alpha / 2)) if beta and alpha != 2 else 0.0
-    return math.exp(EULER_GAMMA * (1 / alpha - 1) - math.log(math.cos(theta)) / alpha)
+    if beta == 0 or alpha == 2:
+        return math.exp(EULER_GAMMA * (1 / alpha - 1))
+    log_t = np.linspace(-40 / alpha, min(math.log(700) / alpha, 600.0), 40_001)
+    turned = log_t - 0.5j * math.pi * math.copysign(1, beta) if alpha < 1 else log_t + 0j
+    # tan(pi alpha / 2) (t^(alpha - 1) - 1), which has a limit at alpha = 1.
+    skew = -2 / math.pi * turned
+    if alpha != 1:
+        skew = math.tan(math.pi * alpha / 2) * np.expm1((alpha - 1) * turned)
+    log_phi = -np.exp(alpha * turned) + 1j * beta * np.exp(turned) * skew
+    return math.exp(float(np.trapezoid(np.exp(-np.exp(log_t)) - np.exp(log_phi).real, log_t)))
 
 
 def check(alpha: float, beta: float) -> None:
@@ -282,7 +281,7 @@ class StableNoise(DirectionNoise):
         check(self.alpha, self.beta)
 
     def geometric_power(self) -> float:
-        """Geometric power of the law at scale one, see `geometric_power`."""
+        """Geometric power of the law that is drawn, at scale one, see `geometric_power`."""
         return geometric_power(self.alpha, self.beta)
 
     def draw(self, keys: Digests, shape: tuple[int, ...], *, seed: int, call: int = 0) -> Tensor:

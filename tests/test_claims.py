@@ -199,8 +199,11 @@ def test_files_and_tables(tmp_path):
     assert list(stored) == ["claims"]
     assert [Claim.model_validate(entry) for entry in stored["claims"]] == claims
     assert list(stored["claims"][0]) == [
-        "id", "statement", "model", "ruler", "verdict", "effect", "low", "high", "evidence",
+        "id", "statement", "model", "ruler", "verdict", "effect", "low", "high", "evidence", "p", "p_adjusted",
+        "verdict_alone",
     ]  # fmt: skip
+    old = {name: value for name, value in stored["claims"][0].items() if not name.startswith(("p", "verdict_"))}
+    assert Claim.model_validate(old).p is None  # as files had them before claims were adjusted
     rows = {row["claim"]: row for row in table(claims)}
     assert rows["adversarial-over-white"]["95 % interval"].startswith("> +")
     assert rows["adversarial-over-white"]["unit"] == "dB"

@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import math
 import re
 import time
 from dataclasses import replace
@@ -25,6 +26,7 @@ from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
 from cnncomm_bench.results import RunConfig, suites
 from cnncomm_bench.results.run import Run
+from cnncomm_bench.results.statistics import InformationRow
 from cnncomm_bench.results.statistics.counts import Counts
 
 HOSTILE = '</script><script>alert("x")</script>|`'
@@ -151,13 +153,34 @@ def test_what_was_run_is_told(made, page):
     assert json.loads((made[1] / "claims.json").read_text())["claims"] == [c.model_dump() for c in run.claims]
 
 
+def test_the_reader_sees_what_verdicts_and_thresholds_mean(made, page):
+    text = (made[1] / "report.md").read_text(encoding="utf-8")
+    for where in (page, text):
+        assert "lower is better" in where
+        assert "Holm" in where
+        assert "share one draw" in where
+        judged = next(claim for claim in made[0].claims if claim.p is not None)
+        assert f"{judged.p_adjusted:.4f}" in where or "&lt; 0.0001" in where
+    plain = Run(made[0].info, made[0].predictions[made[0].predictions.attack != "cauchy"])
+    suite = plain.info.suite
+    fewer = suite.model_copy(update={"attacks": tuple(e for e in suite.attacks if e.spec != "cauchy")})
+    alone = Run(plain.info.model_copy(update={"suite": fewer}), plain.predictions)
+    assert "share one draw" not in report.environment().get_template("report.md").render(report._context(alone, None))
+
+
+def test_bits_that_are_withheld_are_shown_as_bounds():
+    withheld = InformationRow("m", "gaussian", "realised", 20.0, math.nan, 0.5, 2.25)
+    assert sections._bits(withheld) == "0.50 to 2.25 (bounds)"
+    assert sections._bits(withheld._replace(bits=1.0)) == "1.00"
+
+
 @pytest.mark.parametrize(
     ("gain", "told"),
     [
         ((35.0, 33.0, 37.0), "is above the yardstick of 28.9 dB"),
         ((20.0, 18.0, 22.0), "is below the yardstick of 28.9 dB"),
         ((29.0, 27.0, 31.0), "is undecided"),
-        ((np.inf, 30.0, np.inf), "> 30.0 dB and is above"),
+        ((np.inf, 30.0, np.inf), "> 30.0 dB (bound) and is above"),
         ((np.inf, 12.0, np.inf), "is undecided"),
         ((np.nan, np.nan, np.nan), "an unknown jamming gain"),
     ],

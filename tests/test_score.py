@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from cnncomm_bench.results.scores import (
     score,
 )
 from cnncomm_bench.results.statistics import CurveRow, GainRow, ThresholdRow
-from cnncomm_bench.results.statistics.decibels import as_text, format_db, format_gain, parse_db
+from cnncomm_bench.results.statistics.decibels import as_numbers, format_db, format_gain, in_column, read_table
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CLASSES = 10
@@ -155,33 +156,56 @@ def test_adversary_on_a_subset_is_held_against_the_same_images():
     assert scores.thresholds.set_index("attack").loc["gaussian"].jamming_gain_db == 0
 
 
-def test_off_grid_thresholds_are_words_in_files():
+def test_files_have_numbers_and_say_which_are_bounds(tmp_path):
     rng = np.random.default_rng(3)
     tolerance = rng.normal(20, 5, 400)
     predictions = simulate(rng, {"gaussian": tolerance, "pgd": np.full(400, 99.0), "tone": np.full(400, -9.0)})
     scores = score(predictions, classes=CLASSES, resamples=100)
-    text = as_text(scores.thresholds, scores.curves).set_index("attack")
-    assert text.loc["pgd", "threshold_db"] == "> 50 dB"
-    assert text.loc["tone", "threshold_db"] == "< 0 dB"
-    assert text.loc["tone", ["low", "high"]].tolist() == ["< 0 dB", "< 0 dB"]
-    assert isinstance(text.loc["gaussian", "threshold_db"], float)
-    bound = text.loc["pgd", "jamming_gain_db"]
-    assert bound.startswith("> ")
-    assert 28 < float(bound[2:-3]) < 31
-    assert text.loc["pgd", "gain_high"] == ""
-    assert text.loc["tone", "jamming_gain_db"].startswith("< -")
-    frame = scores.thresholds
-    assert not frame["threshold_db"].isin([0.0, 50.0]).any()
-    read = as_text(frame, scores.curves)["threshold_db"].map(parse_db)
-    np.testing.assert_allclose(read, frame["threshold_db"], atol=1e-4)
+    as_numbers(scores.thresholds, scores.curves).to_csv(tmp_path / "thresholds.csv", index=False)
+    stored = pd.read_csv(tmp_path / "thresholds.csv", keep_default_na=False, na_values=[""]).set_index("attack")
+    numbers = ["threshold_db", "low", "high", "jamming_gain_db", "gain_low", "gain_high"]
+    assert all(stored[name].dtype.kind == "f" for name in numbers)
+    assert stored["censored"].fillna("").to_dict() == {"gaussian": "", "pgd": ">", "tone": "<"}
+    assert stored["gain_censored"].fillna("").to_dict() == {"gaussian": "", "pgd": ">", "tone": "<"}
+    assert stored.loc["pgd", ["threshold_db", "low"]].tolist() == [50, 50]
+    assert stored.loc["tone", ["threshold_db", "high"]].tolist() == [0, 0]
+    assert stored.loc[["pgd"], ["high", "gain_high"]].isna().all(axis=None)
+    assert 28 < stored.loc["pgd", "jamming_gain_db"] == stored.loc["pgd", "gain_low"] < 31
+    read = read_table(tmp_path / "thresholds.csv")
+    wanted = scores.thresholds.assign(low=scores.thresholds["low"].replace(math.inf, 50))
+    wanted["high"] = wanted["high"].replace(-math.inf, 0)
+    pd.testing.assert_frame_equal(read, wanted, check_dtype=False, atol=1e-4)
+
+
+def test_gains_off_the_grid_are_bounds_in_files(tmp_path):
+    rng = np.random.default_rng(3)
+    tolerance = rng.normal(20, 3, 400)
+    better = simulate(rng, {"gaussian": tolerance, "pgd": tolerance}, model="b")
+    models = [simulate(rng, {"gaussian": tolerance + 5, "pgd": np.full(400, 99.0)}, model="a"), better]
+    scores = score(pd.concat(models), classes=CLASSES, resamples=100)
+    as_numbers(scores.gains, scores.curves).to_csv(tmp_path / "gains.csv", index=False)
+    stored = pd.read_csv(tmp_path / "gains.csv").set_index("attack")
+    assert stored["censored"].fillna("").to_dict() == {"clean": "", "gaussian": "", "pgd": ">"}
+    assert 28 < stored.loc["pgd", "gain_db"] < 31
+    pd.testing.assert_frame_equal(read_table(tmp_path / "gains.csv"), scores.gains, check_dtype=False, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["thresholds", "gains"])
+def test_old_files_with_bounds_as_text_are_read(name: str):
+    frame = read_table(Path(__file__).parent / "historic" / "run-v2" / f"{name}.csv")
+    estimates = frame["threshold_db" if name == "thresholds" else "gain_db"]
+    assert estimates.dtype == float
+    assert np.isfinite(estimates).sum() > 5
+    if name == "thresholds":
+        assert np.isposinf(estimates).sum() == 2
 
 
 def test_text_of_decibels():
     assert format_db(math.nan, (0, 50)) == ""
     assert format_gain(math.inf, -math.inf, math.inf) == ""
     assert format_gain(-math.inf, -math.inf, 3.21) == "< 3.2 dB"
-    assert math.isnan(parse_db(""))
-    assert parse_db(3.5) == 3.5
+    assert in_column(format_db(math.inf, (0, 50))) == "> 50 dB (bound)"
+    assert in_column("") == ""
 
 
 def test_gains_between_models():

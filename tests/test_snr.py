@@ -172,3 +172,18 @@ def test_radius_is_the_norm_of_the_noise(pictures):
     disturbed, _ = snr.project(pictures, heavy(pictures.shape, 2.0), 17.0)
     norm = (disturbed - pictures).flatten(1).norm(dim=1)
     assert norm.tolist() == pytest.approx(snr.radius(pictures, 17.0).tolist(), rel=1e-4)
+
+
+@given(st.integers(0, 2**31 - 1), st.sampled_from([0.001, 0.01, 0.3]), st.integers(1, 10))
+def test_rounding_towards_the_clean_image_never_adds_noise(seed: int, size: float, bits: int):
+    generator = torch.Generator().manual_seed(seed)
+    levels = 2**bits - 1
+    clean = torch.randint(0, levels + 1, (4, 3, 5, 6), generator=generator) / levels
+    noisy = (clean + size * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+    rounded = snr.quantise(noisy, bits, within=clean)
+    assert torch.equal((rounded * levels).round() / levels, rounded)
+    assert (snr.power(rounded.double() - clean.double()) <= snr.power(noisy.double() - clean.double())).all()
+    nearest = snr.quantise(noisy, bits)
+    fits = snr.power(nearest.double() - clean.double()) <= snr.power(noisy.double() - clean.double())
+    assert torch.equal(rounded[fits], nearest[fits])  # no weaker than it must be
+    assert snr.quantise(noisy, None, within=clean) is noisy

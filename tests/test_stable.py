@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
+from cnncomm_bench.attacks import ImageBatch, parse
 from cnncomm_bench.attacks.stable import AlphaStable, geometric_power, transform
 from cnncomm_bench.snr.streams import digests
 
@@ -73,13 +73,37 @@ def test_geometric_power(alpha):
     assert logs.mean() == pytest.approx(math.log(geometric_power(alpha)), abs=error)
 
 
-def test_geometric_power_of_a_skewed_law():
+@pytest.mark.parametrize("beta", [0.5, 1.0, -0.8])
+@pytest.mark.parametrize("alpha", [0.3, 0.5, 0.7, 0.99, 1.0, 1.01, 1.5])
+def test_geometric_power_of_a_skewed_law_is_that_of_the_draw(alpha, beta):
+    """The attack draws S0. By the constant of S1, a strictly stable law, alpha = 0.99 would be 36 dB off."""
     turn, exponential = uniforms()
-    logs = transform(turn, exponential, 0.7, 0.8, "S1").abs().log().numpy()
-    error = 5 * logs.std() / math.sqrt(COUNT)
-    assert logs.mean() == pytest.approx(math.log(geometric_power(0.7, 0.8)), abs=error)
-    with pytest.raises(UsageError, match="no geometric power"):
-        geometric_power(1.0, 0.5)
+    logs = transform(turn, exponential, alpha, beta, "S0").abs().log().numpy()
+    error = 5 * logs.std() / math.sqrt(COUNT)  # 6e-7 a case
+    assert logs.mean() == pytest.approx(math.log(geometric_power(alpha, beta)), abs=error)
+
+
+def test_geometric_power_is_continuous():
+    for beta in (0.3, 1.0):
+        at_one = geometric_power(1.0, beta)
+        for alpha in (1 - 1e-6, 1 + 1e-6):
+            assert geometric_power(alpha, beta) == pytest.approx(at_one, rel=1e-5)
+        assert geometric_power(2 - 1e-9, beta) == pytest.approx(geometric_power(2.0, beta), rel=1e-6)
+        assert geometric_power(0.7, beta) == pytest.approx(geometric_power(0.7, -beta), rel=1e-9)
+    assert geometric_power(0.7, 1e-9) == pytest.approx(geometric_power(0.7), rel=1e-6)
+
+
+@pytest.mark.parametrize("spec", ["stable:alpha=1,beta=1", "levy", "stable:alpha=0.95,beta=0.7"])
+def test_skewed_noise_meets_the_geometric_ruler(spec):
+    """G^2 = P 10^(-SNR/10) / (2 Cg), whatever the skewness; unclipped."""
+    attack, clean = parse(spec), torch.full((8, 3, 100, 100), 0.5)
+    clean += torch.rand(clean.shape, generator=torch.Generator().manual_seed(0)) / 10
+    batch = ImageBatch(clean, bounds=(-math.inf, math.inf))
+    (perturbed,) = attack.sweep(batch, torch.tensor([20.0], dtype=torch.float64), ruler="geometric")
+    logs = (perturbed.images.double() - clean.double()).abs().clamp(min=1e-12).log()
+    power = float(clean.double().square().mean())
+    expected = 0.5 * (math.log(power * 10**-2 / 2) - np.euler_gamma)
+    assert float(logs.mean()) == pytest.approx(expected, abs=5 * float(logs.std()) / math.sqrt(logs.numel()) + 2e-3)
 
 
 class TestDistribution:

@@ -93,6 +93,25 @@ def test_eight_bits_are_measured_after_rounding(linear, labelled, tmp_path):
     assert (quiet.realised_snr_db - 50).abs().min() > 0.01
 
 
+def test_rounding_keeps_adversaries_within_their_budget_and_reports_the_rest(linear, labelled, tmp_path):
+    def rounded(bits):
+        options = {"attacks": ["gaussian", "pgd:steps=3"], "snr": [20, 45, 50, 60], "bits": bits}
+        return execute(requested(linear, *labelled, tmp_path / f"run{bits}", **options), quiet=True)
+
+    run8 = rounded(8)
+    hostile = run8.predictions[run8.predictions.attack == "pgd:steps=3"]
+    # Float64 sums of float32 images: the budget holds to 1e-4 dB, as without rounding.
+    assert (hostile.realised_snr_db >= hostile.snr_db - 1e-4).all()
+    assert (hostile.realised_snr_db[hostile.snr_db == 20] < 20.5).mean() > 0.5  # most of it is still spent
+    (line,) = (warning for warning in run8.warnings if "rounding" in warning)
+    assert line.startswith("rounding to 8 bits moves noise off its SNR from 45 dB on: at 60 dB 100% of the images")
+    # Clean images that are not on the levels of four bits cannot be rounded towards themselves.
+    lines = [warning for warning in rounded(4).warnings if "over the budget" in warning]
+    assert len(lines) == 1
+    assert lines[0].startswith("pgd:steps=3: rounding to 4 bits puts ")
+    assert not [warning for warning in rounded(None).warnings if "rounding" in warning]
+
+
 class TestFolder:
     def test_what_is_in_it(self, linear, labelled, tmp_path):
         run(linear, labelled, out=tmp_path / "run")

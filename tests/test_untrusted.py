@@ -61,7 +61,7 @@ def test_opening_executes_nothing(run, tmp_path, executed):
     (path,) = leaderboard.add(run, tmp_path / "boards")
     leaderboard.render(tmp_path / "boards")
     assert leaderboard.check(tmp_path / "boards") == []
-    assert read(path).faults() == []
+    assert leaderboard.faults(read(path)) == []
     write_outputs(stored, run)
     assert executed == []
 
@@ -89,7 +89,7 @@ def test_entries_that_lost_their_end_say_so(run, tmp_path):
     content = path.read_bytes()
     for step in range(20):
         path.write_bytes(content[: len(content) * step // 20])
-        with pytest.raises(RunFolderError, match=rf"{path.name} is corrupt at"):
+        with pytest.raises(RunFolderError, match=rf"{path.name} is corrupt"):
             leaderboard.check(tmp_path / "boards")
 
 
@@ -97,11 +97,7 @@ def test_entries_that_lost_their_end_say_so(run, tmp_path):
     ("old", "new", "said"),
     [
         ('"classes": 4', '"classes": 1', "classes"),
-        (
-            '"classes": 4',
-            '"classes": 2',
-            "predictions.parquet is corrupt in the column label: from 0 to 2, expected 0 to 1",
-        ),
+        ('"classes": 4', '"classes": 2', "predictions.parquet is corrupt in the column label: from 0 to 2"),
         ('"shape": [\n   3,\n   16,\n   20\n  ]', '"shape": []', "shape"),
         ('"finished": true', '"finished": "maybe"', "run.json is corrupt at finished"),
         ('"name": "model"', '"name": 7', "run.json is corrupt at models.0.name"),

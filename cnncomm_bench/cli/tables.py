@@ -16,7 +16,7 @@ from ..attacks import LIBRARIES, available, parameters, parse
 from ..evaluation import Request
 from ..results import Run, suites
 from ..results.claims import table
-from ..results.statistics import format_db, format_gain
+from ..results.statistics import format_db, format_gain, in_column
 
 _SHOWN_SNRS = (10.0, 20.0, 30.0)
 _PAGES = {"curves": "curves.png", "report": "report.html"}
@@ -107,7 +107,7 @@ def thresholds_table(run: Run) -> str:
         parts.append(
             f"{shown(str(model))}: clean {what} {clean.accuracy:.3f} "
             f"[{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] on {clean.images} images; "
-            f"threshold: the SNR at which {what} is {level:.3f}\n\n"
+            f"threshold: the SNR at which {what} is {level:.3f}; the lower it is, the more robust the model\n\n"
             + _table(rows, colalign=("left", "left", "right", "left", "right"))
         )
     values = math.prod(run.info.data.shape)
@@ -144,20 +144,22 @@ def gains_table(run: Run) -> str:
             "attack": _named(row["attack"], row["ruler"], run),
             "model": row["model"],
             "over": row["reference"],
-            "gain": format_gain(row["gain_db"], row["low"], row["high"]),
+            "gain": in_column(format_gain(row["gain_db"], row["low"], row["high"])),
             "95 %": _interval(row["low"], row["high"]),
         }
         for row in gains.to_dict("records")
     ]
-    title = (
-        f"robustness gain: dB that a model withstands more than another, at accuracy {gains.level.iloc[0]:.3f} of both"
-    )
+    level = f"at accuracy {gains.level.iloc[0]:.3f} of both"
+    title = f"robustness gain: dB that a model withstands more than another (higher is better), {level}"
     return f"{title}\n\n{_table(rows)}"
 
 
 def claims_table(run: Run) -> str:
     """The paper's claims with their verdicts."""
-    title = "claims of the paper (effects speak for the claim where positive; why a claim is undecided: claims.json)"
+    title = (
+        "claims of the paper (effects speak for the claim where positive; verdicts are adjusted for all claims by "
+        "Holm's method,\nintervals are each claim's own; why a claim is undecided: claims.json)"
+    )
     return f"{title}\n\n{_table(table(run.claims))}"
 
 
@@ -207,9 +209,11 @@ def _row(threshold: dict[Hashable, Any], curves: pd.DataFrame, run: Run) -> dict
     return {
         "attack": _named(attack, ruler, run),
         "images": str(int(curve.images.max())),
-        "threshold": format_db(threshold["threshold_db"], grid),
+        "threshold (lower is better)": in_column(format_db(threshold["threshold_db"], grid)),
         "as radius": run.radius(threshold["threshold_db"], attack),
-        "jamming gain": format_gain(threshold["jamming_gain_db"], threshold["gain_low"], threshold["gain_high"]),
+        "jamming gain": in_column(
+            format_gain(threshold["jamming_gain_db"], threshold["gain_low"], threshold["gain_high"])
+        ),
         "95 %": _interval(threshold["gain_low"], threshold["gain_high"]),
         **drops,
         "passes": _passes(model, attack, run),

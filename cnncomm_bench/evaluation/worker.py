@@ -182,7 +182,9 @@ class Worker:
         batch = ImageBatch(clean, seed=cell.seed, keys=keys, draws=draws)
         grid = torch.tensor(cell.snr_db, dtype=torch.float64, device=self.device)
         for perturbed in cell.attack.sweep(batch, grid, ruler=cell.ruler, labels=target, model=model):
-            images = snr.quantise(perturbed.images, self.bits)
+            # An adversary's SNR is a budget, which rounding must not exceed.
+            within = clean if cell.attack.needs_model else None
+            images = snr.quantise(perturbed.images, self.bits, within=within)
             predictions = perturbed.predictions
             if predictions is None or self.bits is not None:
                 predictions = predict(model, images)

@@ -133,12 +133,12 @@ def as_text(table: pd.DataFrame) -> str:
     grid = (table.attrs["snr_db"][0], table.attrs["snr_db"][-1])
     shown = table.assign(
         clean_accuracy=table.clean_accuracy.map("{:.3f}".format),
-        threshold=[
+        threshold_lower_is_better=[
             f"{format_db(row.threshold_db, grid)} [{format_db(row.low, grid)}, {format_db(row.high, grid)}]"
             for row in rows_of(table, _Threshold)
         ],
         capacity_bits=table.capacity_bits.map("{:.0f}".format),
-    )[["side", "values", "clean_accuracy", "threshold", "capacity_bits"]]
+    )[["side", "values", "clean_accuracy", "threshold_lower_is_better", "capacity_bits"]]
     return str(tabulate(shown.to_dict("list"), headers="keys", showindex=False, disable_numparse=True))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._utils.atomic import write_text
+from ..attacks import StableNoise
 from . import captions, chart, gallery, sections
 from .classwise import by_class
 
@@ -66,6 +67,7 @@ def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
         "comparison": sections.comparison(run),
         "common_level": None if run.gains.empty else f"{run.gains['level'].dropna().max():.3f}",
         "claims": sections.claims(run.claims),
+        "shared_draws": sum(entry.family == StableNoise.family for entry in info.suite.attacks) > 1,
         "classes": sections.classes(run, by_class(run.scored, run.scores.counts, run.adversaries)),
         "gallery": captions.rows_by_image(run, pictures),
         "pictures": pictures,

@@ -196,7 +196,8 @@ def _tiles(
                     snr_db = float(asked[disturbed.step])
                     if snr_db not in shown:
                         continue
-                    result = snr.quantise(disturbed.images, run.info.bits).cpu()
+                    within = images if attack.needs_model else None
+                    result = snr.quantise(disturbed.images, run.info.bits, within=within).cpu()
                     for place, image in enumerate(chosen.tolist()):
                         yield Tile(
                             attack=entry.spec,

@@ -13,7 +13,7 @@ from ..data import Images
 from ..models import Model
 from ..results import Run
 from ..results.claims import write as write_claims
-from ..results.statistics import as_text
+from ..results.statistics import as_numbers
 from . import document as report
 from . import plots
 
@@ -34,8 +34,8 @@ def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models:
     """
     tables = {
         "curves": run.curves.round(6),
-        "thresholds": as_text(run.thresholds, run.curves),
-        "gains": as_text(run.gains, run.curves),
+        "thresholds": as_numbers(run.thresholds, run.curves),
+        "gains": as_numbers(run.gains, run.curves),
     }
     for name, frame in tables.items():
         if len(frame):

@@ -19,6 +19,9 @@ from ..results.statistics import (
     capacity,
     format_db,
     format_gain,
+    in_column,
+    mean_drop,
+    strongest,
 )
 from .classwise import AttackRow, ClassRow, Classwise
 
@@ -41,7 +44,7 @@ def models(run: Run) -> list[Row]:
         found = [_threshold(row, curves, run) for row in rows(frame, ThresholdRow)]
         white = next((row for row in found if (row["attack"], row["ruler"]) == ("gaussian", "realised")), None)
         hostile = [row for row in found if row["kind"] == "adversary" and not math.isnan(row["at"])]
-        best = max(hostile, key=lambda row: row["at"], default=None)
+        best = _strongest(hostile, run, str(model))
         sections.append(
             {
                 "name": model,
@@ -69,7 +72,7 @@ def comparison(run: Run) -> list[Row]:
             "ruler": row.ruler,
             "model": row.model,
             "reference": row.reference,
-            "gain": format_gain(row.gain_db, row.low, row.high) or "unknown",
+            "gain": in_column(format_gain(row.gain_db, row.low, row.high)) or "unknown",
             "interval": _interval(row.low, row.high, 1),
             "at": "clean" if row.attack == CLEAN else f"{row.snr_db:g} dB" if math.isfinite(row.snr_db) else "",
             "difference": _number(row.difference, 3, sign=True),
@@ -86,6 +89,7 @@ def claims(found: Collection[Claim]) -> list[list[Row]]:
     by_id: dict[str, list[Row]] = {}
     for claim, row in zip(found, table(found), strict=True):
         texts = {"effect": row["effect"], "interval": row["95 % interval"], "unit": row["unit"]}
+        texts |= {"shown": row["verdict"], "p": row["p"], "p_adjusted": row["p adjusted"]}
         by_id.setdefault(claim.id, []).append({**claim.model_dump(), **texts})
     return list(by_id.values())
 
@@ -139,14 +143,22 @@ def _threshold(row: ThresholdRow, curves: pd.DataFrame, run: Run) -> Row:
         "note": notes.get(row.attack, ""),
         "images": int(curve["images"].max()),
         "at": at,
-        "threshold": format_db(at, (first, last)) or "none",
+        "threshold": in_column(format_db(at, (first, last))) or "none",
         "interval": f"{ends[0]} to {ends[1]}" if all(ends) else "",
         "places": [round(place, 1) for place in places] if len(places) == 3 else None,
         "radius": run.radius(at, row.attack),
-        "gain": format_gain(row.jamming_gain_db, row.gain_low, row.gain_high) or "unknown",
+        "gain": in_column(format_gain(row.jamming_gain_db, row.gain_low, row.gain_high)) or "unknown",
         "gain_interval": _interval(row.gain_low, row.gain_high, 1),
         "gain_db": (row.jamming_gain_db, row.gain_low, row.gain_high),
     }
+
+
+def _strongest(hostile: list[Row], run: Run, model: str) -> Row | None:
+    """The row of the strongest adversary."""
+    by_attack, counts = {row["attack"]: row for row in hostile}, run.scores.counts
+    curves = {attack: counts.curve(model, attack, row["ruler"]) for attack, row in by_attack.items()}
+    drops = {attack: mean_drop(counts, curve) for attack, curve in curves.items() if curve is not None}
+    return by_attack[strongest({name: row["at"] for name, row in by_attack.items()}, drops)] if hostile else None
 
 
 def _yardstick(best: Row | None, values: int) -> str:
@@ -187,16 +199,21 @@ def _information(run: Run, model: str) -> Row:
     frame = run.scores.information[run.scores.information["model"] == model]
     found = []
     for (attack, ruler), curve in _by_curve(frame):
-        bits = {row.snr_db: f"{row.bits:.2f}" for row in rows(curve, InformationRow)}
+        bits = {row.snr_db: _bits(row) for row in rows(curve, InformationRow)}
         found.append({"attack": attack, "ruler": ruler, "cells": [bits.get(db, "") for db in shown]})
     clean = next(rows(frame[frame["attack"] == CLEAN], InformationRow))
     return {
         "snr_db": shown,
-        "clean": f"{clean.bits:.2f}",
+        "clean": _bits(clean),
         "clean_interval": f"{clean.low:.2f} to {clean.high:.2f}",
         "capacity": [f"{float(capacity(db)):.2f}" for db in shown],
         "rows": found,
     }
+
+
+def _bits(row: InformationRow) -> str:
+    """Bits, or the range that holds them where the estimate is withheld."""
+    return f"{row.low:.2f} to {row.high:.2f} (bounds)" if math.isnan(row.bits) else f"{row.bits:.2f}"
 
 
 def _class(row: ClassRow, run: Run) -> Row:

@@ -2,9 +2,9 @@
 
 Numbers off the grid. A threshold below (above) the grid is -inf (inf) in the frames, and so is the end of an
 interval that reaches beyond it. A difference of thresholds of which one is off the grid has only a bound: it is
-inf (-inf), and its interval's finite end is that bound at 97.5 % confidence. `decibels.as_text` writes these as
-"< 0 dB", "> 50 dB" and "> 12.3 dB" for files and tables, and `parse_db` reads them. NaN: no such
-number, such as the threshold of a model no better than chance.
+inf (-inf), and its interval's finite end is that bound at 97.5 % confidence. Tables write these as "< 0 dB", "> 50 dB"
+and "> 12.3 dB"; in files `as_numbers` writes the bound as a number with its sign in a column `censored`, and
+`read_table` reads both. NaN: no such number, such as the threshold of a model no better than chance.
 
 Intervals are at 95 %. Accuracies: Wilson's, with an effective number of trials for several seeds. Drops and
 differences: Bonett and Price's for paired proportions. Thresholds and gains: bootstrap over images, all cells
@@ -22,7 +22,7 @@ import pandas as pd
 
 from .._utils.frames import rows
 from .statistics.counts import CellRow, Counts, Curve
-from .statistics.decibels import as_text, format_db, format_gain, parse_db
+from .statistics.decibels import as_numbers, format_db, format_gain, read_table
 from .statistics.gains import gains, thresholds
 from .statistics.information import information_rate
 from .statistics.intervals import effective_trials, paired_difference, quantiles, wilson
@@ -32,11 +32,11 @@ from .statistics.worst import add_worst
 __all__ = [
     "Scores",
     "add_worst",
-    "as_text",
+    "as_numbers",
     "format_db",
     "format_gain",
     "leaderboard_score",
-    "parse_db",
+    "read_table",
     "score",
 ]
 
@@ -63,7 +63,7 @@ class Scores:
         `clean` compares clean accuracies. Without rows for a single model.
     information : DataFrame
         `model, attack, ruler, snr_db, bits, low, high`: mutual information of label and prediction, in bits per
-        image, mean over the seeds.
+        image, mean over the seeds; NaN with its interval where images are too few for it.
     means : DataFrame
         `model, attack, ruler, images, mean, low, high`: mean accuracy over the grid, what leaderboards average.
     counts : Counts

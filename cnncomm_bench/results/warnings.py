@@ -11,6 +11,7 @@ import pandas as pd
 from .._utils.frames import rows
 from ..data import permutation_warning
 from .gradient_warnings import gradient_warnings
+from .rounding_warnings import rounding_warnings
 from .schema import Failure, RunInfo
 from .statistics.counts import CLEAN
 from .statistics.rows import CurveRow, ThresholdRow
@@ -43,6 +44,7 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame,
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
         *gradient_warnings(predictions, info.suite.attacks),
         *_unperturbed(info),
+        *rounding_warnings(predictions, info.suite.attacks, bits=info.bits),
         *_left_out(info),
         *_unreached(curves),
     ]

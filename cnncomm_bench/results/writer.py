@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from .._utils.atomic import is_leftover, refuse_irregular, remove_leftovers, write_atomically, write_text
+from .._utils.atomic import is_leftover, make_subfolder, refuse_irregular, remove_leftovers, write_atomically, write_text
 from .._utils.errors import RunFolderError
 from .._utils.files import shown
 from .plan import Block, Plan
@@ -141,7 +141,7 @@ class Store:
         halved = batch_size if batch_size < self.info.batch_size else None
         about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
         table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
-        self._parts.mkdir(exist_ok=True)
+        make_subfolder(self._parts)
         write_atomically(self._part(index), partial(_write_table, table))
 
     def merge(self, failures: Mapping[int, Failure]) -> None:

@@ -138,10 +138,10 @@ def _receivers(table: pd.DataFrame) -> str:
     gains = []
     for (code, alpha), part in coded.groupby(["code", "alpha"], sort=False):
         needed = {name: reaches(curve) for name, curve in part.groupby("receiver")}
-        if len(needed) == 2 and np.isfinite(list(needed.values())).all():
-            gains.append(f"{code}, alpha {alpha:g}: {needed['gaussian'] - needed['cauchy']:.1f} dB")
-        elif len(needed) == 2 and needed["gaussian"] == np.inf > needed["cauchy"]:
-            gains.append(f"{code}, alpha {alpha:g}: over {part.snr_db.max() - needed['cauchy']:.1f} dB")
+        if len(needed) < 2 or needed["gaussian"].bound == "<" or needed["cauchy"].bound == ">":
+            continue  # their difference has no lower bound
+        over = "over " if needed["gaussian"].bound or needed["cauchy"].bound else ""
+        gains.append(f"{code}, alpha {alpha:g}: {over}{needed['gaussian'].snr_db - needed['cauchy'].snr_db:.1f} dB")
     return f"gain of the cauchy receiver at a rate of {TARGET:g}, dispersion: {', '.join(gains)}" if gains else ""
 
 

@@ -74,7 +74,8 @@ class Chain:
 
     def signal(self, bits: Tensor) -> Tensor:
         """Frames of bits, shape-(F, k), to real samples of mean power one, shape-(F, m)."""
-        return self._modulation.modulate(self._code.encode(bits))
+        coded = self._code.encode(bits)
+        return self._modulation.modulate(coded ^ self._flips(coded.shape[1]))
 
     def transmit(self, bits: Tensor, snr_db: float, noise: Sequence[np.random.Generator]) -> Tensor:
         """Send frames over the channel, and decode what arrives.
@@ -92,11 +93,23 @@ class Chain:
         Tensor, shape-(F, k), uint8
         """
         coded = self._code.encode(bits)
+        flips = self._flips(coded.shape[1])
         channel = Channel(self.curve.noise, self.curve.ruler, snr_db)
-        parts = torch.split(self._modulation.modulate(coded), len(bits) // len(noise))
+        parts = torch.split(self._modulation.modulate(coded ^ flips), len(bits) // len(noise))
         arrived = [channel.send(part, self._modulation.arms, stream) for part, stream in zip(parts, noise, strict=True)]
         ratios = receiver.demodulate(Received.joined(arrived), self._modulation, self._metric)
-        return self._code.decode(ratios[:, : coded.shape[1]])
+        return self._code.decode(ratios[:, : coded.shape[1]] * (1 - 2 * flips.float()))
+
+    def _flips(self, count: int) -> Tensor:
+        """Scrambling, known at both ends: which bits of a frame are flipped on the way, shape-(n,), uint8.
+
+        In 16-QAM the second bit of an arm chooses between amplitudes of power 1/5 and 9/5. A frame's number begins with
+        zeros: unscrambled, its header would have a fifth of the power that the SNR supposes. Every other such
+        bit is flipped.
+        """
+        if self._modulation.bits == 1:
+            return torch.zeros(count, dtype=torch.uint8)
+        return (torch.arange(count) % 4 == 3).byte()
 
     @property
     def rate(self) -> float:

@@ -151,6 +151,13 @@ class Counts:
         if self.independent:
             return exact(self.bit_errors, self.bits, stopped=self.stopped)
         shares = np.concatenate(self._shares)
-        rate = self.bit_errors / self.bits
+        rate, failed = self.bit_errors / self.bits, self.frame_errors
         trials = effective_trials(shares, self._length)
-        return exact(rate * trials, trials)
+        _, low, high = exact(rate * trials, trials)
+        if failed:
+            # The upper end is for one more wrong frame. How wrong a frame can be, few of them do not show: that one
+            # counts as the worst that was seen and 1 / failed beyond it (Fay and Feuer 1997 take the largest weight).
+            more = np.append(shares, min(1.0, shares.max() * (1 + 1 / failed)))
+            trials = effective_trials(more, self._length)
+            high = exact(more.mean() * trials - 1, trials - 1)[2]
+        return rate, low, high

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..._utils.files import shown
 from ...results import leaderboard_score
-from ...results.statistics import format_db
+from ...results.statistics import format_db, in_column
 from .entry import CurveRecord, Entry, ThresholdRecord
 from .ranking import Board, Standing
 
@@ -237,7 +237,7 @@ def _curve(entry: Entry, curve: CurveRecord) -> dict[str, Any]:
 def _threshold(threshold: ThresholdRecord, entry: Entry) -> str:
     beyond = {"below": float("-inf"), "above": float("inf"), "none": float("nan"), "on": float("nan")}
     value = beyond[threshold.side] if threshold.threshold_db is None else threshold.threshold_db
-    return format_db(value, (entry.suite.snr_db[0], entry.suite.snr_db[-1]))
+    return in_column(format_db(value, (entry.suite.snr_db[0], entry.suite.snr_db[-1])))
 
 
 def _line(entry: Entry, kind: str, ruler: str, style: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A claim and its verdict: decided when the 95 % interval of its effect excludes zero."""
+"""A claim and its verdict: decided when the 95 % interval of its effect excludes zero, and its family allows it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ..statistics.effects import Effect
 from ..statistics.intervals import Floats, quantiles
 
 Verdict = Literal["supported", "contradicted", "undecided"]
@@ -70,10 +71,16 @@ class Claim(BaseModel):
         The model it is judged on; "A against B" for two.
     ruler : str
     verdict : {"supported", "contradicted", "undecided"}
+        After the adjustment for all claims of the run, see `family`, where there is one.
     effect, low, high : float, optional
         Effect and its 95 % interval, positive where it speaks for the claim; None where unknown or unbounded.
     evidence : str
         What the verdict rests on, or why there is none.
+    p, p_adjusted : float, optional
+        Two-sided p value of the claim alone, and by Holm's method over all claims of the run; None where it could not
+        be judged, or belongs to no family.
+    verdict_alone : {"supported", "contradicted", "undecided"}, optional
+        What its own interval says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,10 +94,20 @@ class Claim(BaseModel):
     low: float | None
     high: float | None
     evidence: str
+    p: float | None = None
+    p_adjusted: float | None = None
+    verdict_alone: Verdict | None = None
 
 
 def decide(
-    name: str, model: str, ruler: str, effect: Interval, evidence: str, *, reason: str = "", statement: str = ""
+    name: str,
+    model: str,
+    ruler: str,
+    effect: Interval | Effect,
+    evidence: str,
+    *,
+    reason: str = "",
+    statement: str = "",
 ) -> Claim:
     """Decide a claim by its interval, unless there is a reason not to.
 
@@ -98,8 +115,8 @@ def decide(
     ----------
     name, model, ruler, evidence
         See `Claim`; `name` is its id.
-    effect : (float, float, float)
-        Effect and the ends of its interval.
+    effect : Effect, or (float, float, float)
+        Effect and the ends of its interval; with p values it can be adjusted for the claims beside it.
     reason : str
         Why the claim cannot be judged, if so.
     statement : str
@@ -109,7 +126,7 @@ def decide(
     -------
     Claim
     """
-    at, low, high = effect
+    at, low, high = effect[:3]
     verdict: Verdict = "undecided"
     if not reason:
         verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
@@ -124,6 +141,8 @@ def decide(
         low=low if math.isfinite(low) else None,
         high=high if math.isfinite(high) else None,
         evidence="; ".join(filter(None, (reason and f"undecided: {reason}", evidence))),
+        p=effect.p if isinstance(effect, Effect) else None,
+        verdict_alone=verdict if isinstance(effect, Effect) else None,
     )
 
 

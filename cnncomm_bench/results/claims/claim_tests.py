@@ -13,12 +13,13 @@ from ...attacks import StableNoise, parse
 from ..scores import Scores
 from ..statistics.counts import Counts, Curve, Mask
 from ..statistics.decibels import format_gain
-from ..statistics.gains import gain
+from ..statistics.effects import Effect, effect_of
+from ..statistics.gains import gain, jamming_gain
 from ..statistics.intervals import Floats
 from ..statistics.rows import ThresholdRow
-from ..statistics.thresholds import difference, estimate
-from ..statistics.worst import WORST
-from .claim import STATEMENTS, UNKNOWN, Claim, Interval, bootstrapped, decide
+from ..statistics.thresholds import difference
+from ..statistics.worst import WORST, mean_drop, strongest
+from .claim import STATEMENTS, UNKNOWN, Claim, Interval, decide
 
 MIN_IMAGES = 50
 MIN_IMPULSES = 10
@@ -49,8 +50,9 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
     dbs = snr_db[usable]
     drops = clean[0] - accuracies[0][:, usable]
     about += f", SNR {dbs[0]:g} to {dbs[-1]:g} dB; mean drop {drops[0].mean():.3f} at alpha {alphas[0]:g}"
-    about += f", {drops[-1].mean():.3f} at alpha {alphas[-1]:g}"
-    order = decide("alpha-order", model, ruler, bootstrapped(slopes.mean(1)), about)
+    about += f", {drops[-1].mean():.3f} at alpha {alphas[-1]:g}; all laws share one draw"
+    count = int(images.sum())
+    order = decide("alpha-order", model, ruler, effect_of(slopes.mean(1), count), about)
 
     if len(dbs) < 2:
         return [
@@ -59,16 +61,18 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
         ]
     lower = (dbs.mean() - dbs) / 10
     trend = slopes @ (lower / np.square(lower).sum())
-    at_low = bootstrapped(slopes[:, lower >= np.median(lower)].mean(1))
+    at_low = effect_of(slopes[:, lower >= np.median(lower)].mean(1), count)
     about = (
-        f"effect per unit of alpha {at_low[0]:+.3f} ({at_low[1]:+.3f} to {at_low[2]:+.3f}) in the lower half of {about}"
+        f"effect per unit of alpha {at_low.at:+.3f} ({at_low.low:+.3f} to {at_low.high:+.3f}) in the lower half of "
+        f"{about}"
     )
     # A trend alone would also support the claim where large alphas do less of the greater damage.
-    reason = "" if at_low[1] > 0 else "in the lower half smaller alpha is not shown to do more damage at all"
-    trend_interval = bootstrapped(trend)
-    if trend_interval[2] < 0:
+    reason = "" if at_low.low > 0 else "in the lower half smaller alpha is not shown to do more damage at all"
+    steeper = effect_of(trend, count)
+    if steeper.high < 0:
         reason = ""
-    return [order, decide("alpha-order-at-low-snr", model, ruler, trend_interval, about, reason=reason)]
+    both = steeper._replace(p_positive=max(steeper.p_positive, at_low.p_positive))
+    return [order, decide("alpha-order-at-low-snr", model, ruler, both, about, reason=reason)]
 
 
 def shape_claims(
@@ -95,67 +99,108 @@ def shape_claims(
 
 
 def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_values: int | None) -> list[Claim]:
-    """Judge `adversarial-over-white` by the jamming gain of the strongest adversary."""
+    """Judge `adversarial-over-white` by the jamming gain of the strongest adversary, see `_strongest_gain`."""
     frame = scores.thresholds
     mine = frame[(frame["model"] == model) & (frame["ruler"] == REALISED) & frame["attack"].isin(sorted(hostile))]
     if mine.empty:
         return []
-    strongest = _strongest(dict(zip(mine["attack"], mine["threshold_db"], strict=True)))
-    row = next(row for row in rows(mine, ThresholdRow) if row.attack == strongest)
+    found = (scores.counts.curve(model, attack, REALISED) for attack in mine["attack"])
+    curves = {curve.attack: curve for curve in found if curve is not None}
+    drops = {attack: mean_drop(scores.counts, curve) for attack, curve in curves.items()}
+    first = strongest(dict(zip(mine["attack"], mine["threshold_db"], strict=True)), drops)
     each = ", ".join(
         f"{r.attack} {format_gain(r.jamming_gain_db, r.gain_low, r.gain_high) or 'unknown'}"
         for r in rows(mine, ThresholdRow)
     )
-    curve = scores.counts.curve(model, strongest, REALISED)
-    images = np.zeros(0, dtype=bool) if curve is None else curve.images
-    evidence = f"jamming gain over gaussian on the same {int(images.sum())} images: {each}"
+    images = curves[first].images
+    evidence = f"{first}; jamming gain over gaussian on the same {int(images.sum())} images: {each}"
     if pixel_values:
         evidence += (
             f"; 10 log10(D) = {10 * math.log10(pixel_values):.1f} dB for D = {pixel_values} pixel values "
             "(about sqrt(D) in distance: Fawzi et al. 2016, Ford et al. 2019)"
         )
-    effect = (row.jamming_gain_db, row.gain_low, row.gain_high)
     reason = _too_few(images)
-    if not reason and math.isnan(effect[0]) and not math.isfinite(effect[1]) and not math.isfinite(effect[2]):
+    if reason:
+        return [decide("adversarial-over-white", model, REALISED, UNKNOWN, evidence, reason=reason)]
+    effect = _strongest_gain(scores.counts, curves, first)
+    if effect is None:
         reason = "no threshold on the grid for both, or gaussian was not run on these images"
-    return [decide("adversarial-over-white", model, REALISED, effect, evidence, reason=reason)]
+        return [decide("adversarial-over-white", model, REALISED, UNKNOWN, evidence, reason=reason)]
+    return [decide("adversarial-over-white", model, REALISED, effect, evidence)]
+
+
+def _strongest_gain(counts: Counts, curves: Mapping[str, Curve], first: str) -> Effect | None:
+    """Jamming gain of the strongest adversary, corrected for its being chosen among several.
+
+    Some adversary gains where the best of their lower ends is above zero, each at the level of all of them together
+    (Bonferroni), and the worst case of all gains at least as much. None gains where all upper ends are below zero.
+    """
+    gained = {
+        attack: values
+        for attack, curve in curves.items()
+        if len(curve.snr_db) > 1
+        and not _too_few(curve.images)
+        and (values := jamming_gain(counts, curve)) is not None
+        and not np.isnan(values.at[0] + values.earliest[0] + values.latest[0])
+    }
+    if first not in gained:
+        return None
+    # The worst case is none of them: even of several white noises it would be the strongest.
+    rivals = [attack for attack in gained if attack != WORST] or [first]
+    images = {attack: int(curves[attack].images.sum()) for attack in gained}
+    each = [effect_of(gained[attack], images[attack]) for attack in gained]
+    chosen = [effect_of(gained[attack], images[attack], comparisons=len(rivals)) for attack in rivals]
+    at = float(gained[first].at[0])
+    return Effect(
+        at,
+        min(at, max(effect.low for effect in chosen)),
+        max(effect.high for effect in each),
+        min(effect.p_positive for effect in chosen),
+        max(effect.p_negative for effect in each),
+    )
 
 
 def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str]) -> list[Claim]:
     """Judge what a model has gained in dB and lost in clean accuracy against a reference."""
     counts, pair = scores.counts, f"{model} against {reference}"
-    gained: dict[str, Interval] = {}
+    gained: dict[str, Effect] = {}
     reference_threshold: dict[str, float] = {}
     images_of: dict[str, Mask] = {}
-    for curve in counts.curves:
+    drops: dict[str, float] = {}
+    common = [curve for curve in counts.curves if curve.model == model and curve.ruler == REALISED]
+    # Where the strongest is not their worst case, it is chosen among them.
+    rivals = sum(curve.attack in hostile for curve in common)
+    comparisons = 1 if any(curve.attack == WORST for curve in common) else max(1, rivals)
+    for curve in common:
         other = counts.curve(reference, curve.attack, curve.ruler)
-        if curve.model != model or curve.ruler != REALISED or other is None:
+        if other is None:
             continue
         images, _, of_model, of_reference = gain(counts, curve, other)
-        gained[curve.attack] = estimate(difference(of_reference, of_model))
+        many = comparisons if curve.attack in hostile else 1
+        gained[curve.attack] = effect_of(difference(of_reference, of_model), int(images.sum()), comparisons=many)
         reference_threshold[curve.attack], images_of[curve.attack] = float(of_reference.at[0]), images
+        drops[curve.attack] = mean_drop(counts, other)
     judged = {attack: at for attack, at in reference_threshold.items() if attack in hostile}
     if not judged:
         return []
-    strongest = _strongest(judged)
-    each = ", ".join(f"{attack} {format_gain(*effect) or 'unknown'}" for attack, effect in gained.items())
-    evidence = (
-        f"judged under {strongest}, {int(images_of[strongest].sum())} images; dB gained at the common level: {each}"
-    )
-    reason = _too_few(images_of[strongest])
-    gains_db = decide("robust-gains-db", pair, REALISED, gained[strongest], evidence, reason=reason)
-
+    first = strongest(judged, drops)
+    each = ", ".join(f"{attack} {format_gain(*effect.interval) or 'unknown'}" for attack, effect in gained.items())
+    evidence = f"judged under {first}, {int(images_of[first].sum())} images; dB gained at the common level: {each}"
     cells = [counts.clean(name) for name in (reference, model)]
     both: Mask = np.asarray(counts.ran[cells].all(0))
     clean = counts.accuracies(both)[:, cells]
-    evidence = f"clean accuracy {clean[0, 1]:.3f}, {reference} {clean[0, 0]:.3f}, {int(both.sum())} images"
-    reason = _too_few(both)
-    if not reason and gains_db.verdict != "supported":
-        reason = f"{model} is not shown to be the more robust one"
-    cost = decide(
-        "robust-costs-accuracy", pair, REALISED, bootstrapped(clean[:, 0] - clean[:, 1]), evidence, reason=reason
-    )
-    return [cost, gains_db]
+    about = f"clean accuracy {clean[0, 1]:.3f}, {reference} {clean[0, 0]:.3f}, {int(both.sum())} images"
+    if reason := _too_few(images_of[first]):
+        return [
+            decide("robust-costs-accuracy", pair, REALISED, UNKNOWN, about, reason=reason),
+            decide("robust-gains-db", pair, REALISED, UNKNOWN, evidence, reason=reason),
+        ]
+    more, lost = gained[first], effect_of(clean[:, 0] - clean[:, 1], int(both.sum()))
+    gains_db = decide("robust-gains-db", pair, REALISED, more, evidence)
+    # Only a model that is the more robust one pays for it: the claim is no surer than that.
+    paid = lost._replace(**{name: max(getattr(lost, name), more.p_positive) for name in ("p_positive", "p_negative")})
+    reason = "" if gains_db.verdict == "supported" else f"{model} is not shown to be the more robust one"
+    return [decide("robust-costs-accuracy", pair, REALISED, paid, about, reason=reason), gains_db]
 
 
 def adversaries_of(counts: Counts) -> set[str]:
@@ -222,7 +267,7 @@ def _shaped(counts: Counts, model: str, shape: str) -> Curve | None:
 
 def _shape_effect(
     counts: Counts, shaped: Curve, other: Curve, whole_impulses: Mapping[tuple[str, float], float]
-) -> tuple[Interval, str, str]:
+) -> tuple[Interval | Effect, str, str]:
     """Accuracy lost to the shape beyond the other, the reason why it cannot be judged, and a sentence."""
     images, snr_db, clean, accuracies = _on_common_grid(counts, (shaped, other))
     versus = f"against {other.attack}"
@@ -238,14 +283,7 @@ def _shape_effect(
             which = f"the curves are off floor and ceiling and at least {MIN_IMPULSES} whole impulses fitted"
         return UNKNOWN, f"no SNR at which {which}", f"{versus} not judged"
     judged = accuracies[..., fitted & usable]
-    effect = bootstrapped((judged[:, 1] - judged[:, 0]).mean(1))
+    effect = effect_of((judged[:, 1] - judged[:, 0]).mean(1), int(images.sum()))
     dbs = ", ".join(f"{db:g}" for db in snr_db[fitted & usable])
-    text = f"{versus} {effect[0]:+.3f} ({effect[1]:+.3f} to {effect[2]:+.3f}) of accuracy lost at {dbs} dB"
+    text = f"{versus} {effect.at:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}) of accuracy lost at {dbs} dB"
     return effect, "", f"{text}, {int(images.sum())} images"
-
-
-def _strongest(threshold_of: Mapping[str, float]) -> str:
-    """Name the worst case where it was derived, else the adversary with the highest threshold."""
-    if WORST in threshold_of:
-        return WORST
-    return max(threshold_of, key=lambda attack: -math.inf if math.isnan(threshold_of[attack]) else threshold_of[attack])

@@ -5,8 +5,8 @@ in our words. Every effect is so defined that it is positive where it speaks for
 is decided when the 95 % interval of the effect, from a bootstrap over images, excludes zero. What cannot be judged is
 undecided, and the evidence says why: fewer than 50 images, no SNR at which the curves are off their floor
 and ceiling (the mean drop between 10 % and 90 % of the way from clean accuracy to chance), fewer than
-ten whole impulses, or an interval that holds zero. Each claim is a test of its own: the intervals are not
-adjusted for their number.
+ten whole impulses, or an interval that holds zero. The intervals are each claim's own; its verdict is adjusted for all
+claims of the run by Holm's method, and what its interval says alone is kept beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..scores import Scores
 from ..statistics.worst import WORST
 from .claim import Claim
 from .claim_tests import adversarial_claims, adversaries_of, alpha_claims, robust_claims, shape_claims
+from .family import adjust
 
 __all__ = ["Claim", "judge", "table", "write"]
 
@@ -91,7 +92,7 @@ def judge(
     for model in counts.models:
         if model != first:
             claims += robust_claims(scores, model, first, hostile)
-    return claims
+    return adjust(claims)
 
 
 def write(claims: Iterable[Claim], path: str | Path) -> None:
@@ -116,20 +117,32 @@ def table(claims: Iterable[Claim]) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        `claim, model, ruler, verdict, effect, 95 % interval, unit`, all of them text.
+        `claim, model, ruler, verdict, effect, 95 % interval, unit, p, p adjusted`, all of them text; the verdict names
+        that of the interval alone where it is another.
     """
     return [
         {
             "claim": claim.id,
             "model": claim.model,
             "ruler": claim.ruler,
-            "verdict": claim.verdict,
+            "verdict": _verdict_text(claim),
             "effect": "" if claim.effect is None else f"{claim.effect:+.3g}",
             "95 % interval": _interval_text(claim),
             "unit": _UNITS.get(claim.id, "accuracy"),
+            "p": _p_text(claim.p),
+            "p adjusted": _p_text(claim.p_adjusted),
         }
         for claim in claims
     ]
+
+
+def _verdict_text(claim: Claim) -> str:
+    alone = claim.verdict_alone
+    return claim.verdict if alone in (None, claim.verdict) else f"{claim.verdict} (alone {alone})"
+
+
+def _p_text(p: float | None) -> str:
+    return "" if p is None else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _interval_text(claim: Claim) -> str:

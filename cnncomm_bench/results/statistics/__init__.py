@@ -1,14 +1,14 @@
 """Predictions to numbers with intervals: accuracies, thresholds, gains, information."""
 
 from .counts import CLEAN, Counts, Curve
-from .decibels import as_text, format_db, format_gain
+from .decibels import as_numbers, format_db, format_gain, in_column, read_table
 from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
 from .rows import CurveRow, GainRow, InformationRow, ScoreRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate, isotonic
-from .worst import WORST
+from .worst import WORST, mean_drop, strongest
 
 __all__ = [
     "CLEAN",
@@ -26,7 +26,7 @@ __all__ = [
     "ScoreRow",
     "ThresholdRow",
     "Z",
-    "as_text",
+    "as_numbers",
     "block_ends",
     "capacity",
     "common_level",
@@ -36,13 +36,17 @@ __all__ = [
     "estimate",
     "format_db",
     "format_gain",
+    "in_column",
     "isotonic",
     "lay_grid",
+    "mean_drop",
     "next_points",
     "paired_difference",
     "pilot_points",
     "quantiles",
+    "read_table",
     "resample",
+    "strongest",
     "threshold",
     "wilson",
 ]

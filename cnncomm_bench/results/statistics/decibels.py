@@ -1,18 +1,19 @@
-"""Thresholds and gains as text: "23.5 dB", and off the grid "< 0 dB" or "> 50 dB", never a number."""
+"""Thresholds and gains in tables and files: "23.5 dB", and off the grid a bound with its sign, never an estimate."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 
 from .counts import CLEAN
 
-# The dB columns of a frame: the estimate, and the ends of its interval.
+# The dB columns of a frame: the estimate, the ends of its interval, and in files the sign of an estimate off the grid.
 _DB = (
-    ("threshold_db", "low", "high"),
-    ("jamming_gain_db", "gain_low", "gain_high"),
-    ("gain_db", "low", "high"),
+    ("threshold_db", "low", "high", "censored"),
+    ("jamming_gain_db", "gain_low", "gain_high", "gain_censored"),
+    ("gain_db", "low", "high", "censored"),
 )
 
 
@@ -72,24 +73,19 @@ def format_gain(value: float, low: float, high: float, *, digits: int = 1) -> st
     return f"{'>' if value > 0 else '<'} {bound:.{digits}f} dB"
 
 
-def parse_db(text: str | float) -> float:
-    """Read a cell that `as_text` wrote.
+def in_column(text: str) -> str:
+    """Text of `format_db` or `format_gain` for a column of estimates, in which a bound is named as one.
 
     Examples
     --------
-    >>> parse_db("< 0 dB"), parse_db("> 50 dB"), parse_db("23.5")
-    (-inf, inf, 23.5)
+    >>> in_column("> 50 dB"), in_column("23.5 dB")
+    ('> 50 dB (bound)', '23.5 dB')
     """
-    if not isinstance(text, str):
-        return float(text)
-    text = text.removesuffix("dB").strip()
-    if not text:
-        return math.nan
-    return {"<": -math.inf, ">": math.inf}[text[0]] if text[0] in "<>" else float(text)
+    return f"{text} (bound)" if text.startswith(("<", ">")) else text
 
 
-def as_text(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd.DataFrame:
-    """Write thresholds or gains as files carry them: numbers as numbers, what is off the grid as "< 0 dB".
+def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd.DataFrame:
+    """Thresholds or gains as files carry them: numbers alone, and a column that says which of them are bounds.
 
     Parameters
     ----------
@@ -103,26 +99,68 @@ def as_text(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd
     Returns
     -------
     DataFrame
-        An interval's end beyond the grid is the grid's end ("> 50 dB"); a gain's that is not bounded is empty.
+        With `censored` (and `gain_censored` for jamming gains) at the end: "" for an estimate; ">" or "<" where the
+        number only bounds it, a threshold by the grid's end and a gain by its interval's. An end of an interval that
+        is not bounded is NaN, an empty field.
     """
     grid = curves[curves["attack"] != CLEAN].groupby(["attack", "ruler"], observed=True)["snr_db"].agg(["min", "max"])
-    names = list(frame.columns)
-    text = frame.astype({name: object for columns in _DB for name in columns if name in frame.columns})
-    for columns in _DB:
-        if columns[0] not in frame.columns:
+    numbers = frame.copy()
+    for estimate, low, high, censored in _DB:
+        if estimate not in frame.columns:
             continue
-        for row, (attack, ruler, *values) in enumerate(
-            zip(frame["attack"], frame["ruler"], *(frame[c] for c in columns), strict=True)
+        rows = []
+        for attack, ruler, *values in zip(
+            frame["attack"], frame["ruler"], *(frame[name] for name in (estimate, low, high)), strict=True
         ):
-            for name, value in zip(columns, values, strict=True):
-                if math.isfinite(value):
-                    cell: float | str = round(value, digits)
-                elif math.isnan(value):
-                    cell = ""
-                elif columns[0] == "threshold_db":
-                    first, last = grid.loc[(attack, ruler)]
-                    cell = format_db(value, (first, last))
-                else:
-                    cell = format_gain(*values) if name == columns[0] else ""
-                text.iloc[row, names.index(name)] = cell
-    return text
+            ends = grid.loc[(attack, ruler)] if estimate == "threshold_db" else None
+            rows.append(_censored(*values, *((-math.inf, math.inf) if ends is None else ends)))
+        columns = pd.DataFrame(rows, columns=[estimate, low, high, censored], index=frame.index)
+        numbers[[estimate, low, high]] = columns[[estimate, low, high]].astype(float).round(digits)
+        numbers[censored] = columns[censored]
+    return numbers
+
+
+def _censored(at: float, low: float, high: float, first: float, last: float) -> tuple[float, float, float, str]:
+    """Estimate and interval as numbers, and the sign of a bound; a bound that is not known is none at all."""
+    # An interval wholly beyond the grid begins at its end.
+    low, high = min(low, last), max(high, first)
+    if math.isinf(at):
+        sign, at = (">", low if last == math.inf else last) if at > 0 else ("<", high if first == -math.inf else first)
+    else:
+        sign = ""
+    at, low, high = (value if math.isfinite(value) else math.nan for value in (at, low, high))
+    return at, low, high, "" if math.isnan(at) else sign
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read `thresholds.csv` or `gains.csv`, of this version or of one that wrote bounds as text.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    DataFrame
+        As `Scores.thresholds` or `Scores.gains`: infinite where a file has only a bound.
+    """
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"censored": str, "gain_censored": str})
+    for estimate, low, high, censored in _DB:
+        if estimate not in frame.columns:
+            continue
+        if censored not in frame.columns:
+            frame[[estimate, low, high]] = frame[[estimate, low, high]].map(_parse)
+            continue
+        known = frame[estimate].notna()
+        frame[estimate] = frame[estimate].mask(frame[censored] == ">", math.inf).mask(frame[censored] == "<", -math.inf)
+        frame[low] = frame[low].mask(known & frame[low].isna(), -math.inf)
+        frame[high] = frame[high].mask(known & frame[high].isna(), math.inf)
+    return frame.drop(columns=[name for name in ("censored", "gain_censored") if name in frame.columns])
+
+
+def _parse(text: str | float) -> float:
+    """A field that may be a number, empty, or a bound as old files have it: "> 50 dB"."""
+    if not isinstance(text, str):
+        return float(text)
+    text = text.removesuffix("dB").strip()
+    return {"<": -math.inf, ">": math.inf}[text[0]] if text[0] in "<>" else float(text)

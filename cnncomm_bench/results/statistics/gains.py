@@ -109,22 +109,41 @@ def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, 
     return images, level, threshold(counts, curve, images, level), threshold(counts, reference, images, level)
 
 
+def jamming_gain(counts: Counts, curve: Curve) -> Crossing | None:
+    """Threshold of a curve above that of white noise, on the images that both ran and at their level.
+
+    Parameters
+    ----------
+    counts : Counts
+    curve : Curve
+
+    Returns
+    -------
+    Crossing or None
+        Of arrays of shape-(1 + resamples,); None where they share no image.
+    """
+    white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
+    if white is None or not (images := curve.images & white.images).any():
+        return None
+    level = _own_level(counts, curve, images)
+    return difference(*(threshold(counts, of, images, level) for of in (curve, white)))
+
+
+def _own_level(counts: Counts, curve: Curve, images: Mask) -> Floats:
+    level: Floats = (counts.accuracies(images)[:, curve.clean] + counts.chance) / 2
+    return level
+
+
 def _threshold(counts: Counts, curve: Curve) -> ThresholdRow:
     name = (curve.model, curve.attack, curve.ruler)
     if not curve.images.any():
         return ThresholdRow(*name, *[math.nan] * 7)
-    level = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
-    own = threshold(counts, curve, curve.images, level)
-    white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
+    level = _own_level(counts, curve, curve.images)
+    own = estimate(threshold(counts, curve, curve.images, level))
     if curve.attack == GAUSSIAN:
-        against_white = (0.0, 0.0, 0.0)
-    elif white is None or not (shared := curve.images & white.images).any():
-        against_white = (math.nan,) * 3
-    else:
-        common = (counts.accuracies(shared)[:, curve.clean] + counts.chance) / 2
-        pair = (threshold(counts, each, shared, common) for each in (curve, white))
-        against_white = estimate(difference(*pair))
-    return ThresholdRow(*name, float(level[0]), *estimate(own), *against_white)
+        return ThresholdRow(*name, float(level[0]), *own, 0.0, 0.0, 0.0)
+    gained = jamming_gain(counts, curve)
+    return ThresholdRow(*name, float(level[0]), *own, *((math.nan,) * 3 if gained is None else estimate(gained)))
 
 
 def _clean_difference(counts: Counts, model: str, reference: str) -> GainRow:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import entropy
 
-from .intervals import Floats, Z
+from .intervals import Floats, Z, wilson
+
+MOST_UNSURE = 0.25
+"""Bits that images alone with their pair of label and prediction may hold before the estimate is withheld."""
 
 Classes = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
 class Information:
-    """Mutual information in bits per image, with its 95 % interval."""
+    """Mutual information in bits per image, with its 95 % interval; `bits` is NaN where only that is known."""
 
     bits: float
     low: float
@@ -45,9 +50,13 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     """Mutual information I(label; prediction) in bits per image.
 
     The plug-in estimate, its bias removed and its spread found by the jackknife over images (Quenouille 1956,
-    Tukey 1958): with 500 images and ten classes a bias of 0.12 bits becomes 0.04 or less. Where few images fall on
-    each pair of unequal classes, as with few images and high accuracy, the interval covers at some 80 to 90 %
-    instead of 95 %. All are in [0, log2(classes)].
+    Tukey 1958): with 500 images and ten classes a bias of 0.12 bits becomes 0.04 or less. An image that is alone with
+    its pair of label and prediction looks as if its prediction told the label, of which one image knows nothing: such
+    images may be wrong by log2(classes) bits each. So the interval is that much wider, but begins at Fano's bound where
+    that is higher, H(label) - h(e) - e log2(classes - 1) at the upper end of the error rate e (Fano 1961); and where
+    they may be wrong by more than 0.25 bits in the mean, images are too few against the pairs, and the estimate is
+    withheld.
+    All are in [0, log2(classes)].
 
     Parameters
     ----------
@@ -93,8 +102,22 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
     # The jackknife knows the first order only; the second has the spread of chi^2 / (2 n) under independence.
     freedom = (np.count_nonzero(of_label) - 1) * (np.count_nonzero(of_prediction) - 1)
     half = Z * np.sqrt(spread + 2 * freedom / (2 * n) ** 2) / np.log(2)
-    bits, low, high = np.clip([bits, bits - half, bits + half], 0, ceiling).tolist()
-    return Information(bits, low, high)
+    unsure = np.count_nonzero(of_pair == 1) / n * ceiling
+    error = float(np.mean(labels != predictions))
+    most_errors = float(wilson(np.array(error), np.array(n))[1])
+    least = _fano(of_label / n, most_errors, classes)
+    if error > 0:  # the jackknife has no spread for what did not happen
+        # Of a few errors it takes the spread for symmetric; the interval of their number is not.
+        skewed = max(1.0, (most_errors - error) / (Z * math.sqrt(max(error * (1 - error), 0.25 / n) / n)))
+        least = max(least, bits - skewed * half - unsure)
+    known, low, high = np.clip([bits, least, bits + half + unsure], 0, ceiling).tolist()
+    return Information(math.nan if unsure > MOST_UNSURE else known, min(low, high), high)
+
+
+def _fano(label_shares: Floats, error: float, classes: int) -> float:
+    """Bits at least, by Fano's inequality at an error rate."""
+    worst = min(error, 1 - 1 / classes)
+    return float(entropy(label_shares, base=2) - entropy([worst, 1 - worst], base=2) - worst * np.log2(classes - 1))
 
 
 def _c_log_c(counts: npt.NDArray[np.integer]) -> Floats:

@@ -1,12 +1,13 @@
-"""The worst case over all adversaries of a run, derived from their predictions."""
+"""The worst case over all adversaries of a run, derived from their predictions; and which adversary is strongest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from .counts import CLEAN
+from .counts import CLEAN, Counts, Curve
 
 WORST = "worst"
 
@@ -74,3 +75,29 @@ def _on_all_snrs(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.Da
         wanted = asked.merge(ran, on=key).sort_values("snr_db", kind="stable")
         found.append(pd.merge_asof(wanted, answers, on="snr_db", by=key, direction="forward")[columns])
     return pd.concat(found, ignore_index=True)
+
+
+def strongest(threshold_of: Mapping[str, float], drop_of: Mapping[str, float]) -> str:
+    """Name the strongest adversary: the worst case of all where it was derived, else that of the highest threshold.
+
+    Parameters
+    ----------
+    threshold_of : mapping of str to float
+        Adversary to its threshold in dB, infinite off the grid, NaN where there is none; at least one.
+    drop_of : mapping of str to float
+        Adversary to its mean drop over the grid, which decides between equal thresholds.
+
+    Returns
+    -------
+    str
+    """
+    if WORST in threshold_of:
+        return WORST
+    rank = {name: (-math.inf if math.isnan(db) else db, drop_of[name]) for name, db in threshold_of.items()}
+    return max(rank, key=lambda name: rank[name])
+
+
+def mean_drop(counts: Counts, curve: Curve) -> float:
+    """Mean drop of accuracy over a curve's SNRs, on the images that ran at all of them; NaN without such images."""
+    accuracies = counts.accuracies(curve.images)[0]
+    return float(accuracies[curve.clean] - accuracies[curve.cells].mean())
