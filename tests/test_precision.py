@@ -101,7 +101,7 @@ def test_precision_that_images_do_not_suffice_for_is_said(images):
 
 
 def test_a_grid_that_misses_earns_one_line_that_names_another(images):
-    run = evaluate(bundled.load("standard"), images[0][:60], images[1][:60], attacks=["gaussian", "fgm"], snr_db=[0, 10])
+    run = evaluate(bundled.load("standard"), images[0][:60], images[1][:60], attacks=["gaussian", "fgm"], snr_db="0,10")
     lines = [line for line in run.warnings if "off the grid" in line]
     assert len(lines) == 1
     assert "gaussian on model, fgm on model" in lines[0]

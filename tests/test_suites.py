@@ -6,7 +6,7 @@ import pytest
 from cnncomm_bench import Run
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import parse_grid, suites
 
 HISTORIC = Path(__file__).parent / "historic"
 
@@ -35,7 +35,7 @@ def test_those_of_the_paper_are_there():
     ],
 )
 def test_grids(text, grid):
-    assert suites.parse_grid(text) == pytest.approx(grid)
+    assert parse_grid(text) == pytest.approx(grid)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_grids(text, grid):
 )
 def test_bad_grids_say_what_a_grid_is(text):
     with pytest.raises(UsageError, match="expected"):
-        suites.parse_grid(text)
+        parse_grid(text)
 
 
 def test_own_suite_from_a_file(tmp_path):

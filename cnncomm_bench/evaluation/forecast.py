@@ -140,7 +140,8 @@ def pilot_cells(request: Request) -> list[Cell]:
     """About what a pilot runs; nothing, where the grid is given."""
     if not request.config.precision and not isinstance(request.info.suite.snr_db, str):
         return []
-    images, first = request.dataset.subset(PILOT_IMAGES), {}
+    images = request.dataset.subset(PILOT_IMAGES)
+    first: dict[tuple[int, str, str], Cell] = {}
     for cell in request.cells:
         if not cell.clean and not cell.attack.at_radius:
             first.setdefault((cell.model, cell.attack.spec, cell.ruler), cell)

@@ -37,6 +37,7 @@ class Progress:
         what: str = "",
     ) -> None:
         self._names, self._weigh, self._what = names, weigh, f"{what} " if what else ""
+        self._total = 0.0
         self._bar = tqdm(total=0, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
         self.extend(cells)
 
@@ -51,11 +52,12 @@ class Progress:
     def extend(self, cells: Sequence[Cell]) -> None:
         """Count further cells."""
         if not self._bar.disable:
-            self._bar.total += sum(map(self._weigh, cells))
+            self._total += sum(map(self._weigh, cells))
+            self._bar.total = self._total
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
         self._bar.set_description(shown(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
         if not self._bar.disable:
             step = self._weigh(cell) * images / cell.num_forwards
-            self._bar.update(min(step, max(self._bar.total - self._bar.n, 0)))  # sums of floats may end above
+            self._bar.update(min(step, max(self._total - self._bar.n, 0)))  # sums of floats may end above

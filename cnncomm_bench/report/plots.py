@@ -131,7 +131,9 @@ def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     axes.fill_between(curve.snr_db, curve.drop_low, curve.drop_high, color=colour, alpha=0.15, lw=0)
 
 
-def _dress(axes: Axes, norm: float, values: int, tens: list[int], *, signs: bool, first_row: bool, last_row: bool) -> None:
+def _dress(
+    axes: Axes, norm: float, values: int, tens: list[int], *, signs: bool, first_row: bool, last_row: bool
+) -> None:
     rounding_db = snr.rounding_db(norm, values)
     axes.grid(alpha=0.25)
     axes.axhline(0, color="0.4", lw=0.8)

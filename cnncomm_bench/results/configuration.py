@@ -20,7 +20,7 @@ from pydantic import (
 from .._utils.errors import UsageError, suggest
 from .._utils.files import one_line, shown
 from ..attacks import Attack
-from .suites import as_grid
+from .grids import as_grid
 
 DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .configuration import RunConfig
-from .plan import Plan
+from .plan import Block, Grid, Plan
 from .suites import Entry, Suite
 
 SCHEMA_VERSION: Literal[4] = 4
@@ -121,7 +121,8 @@ class RunInfo(BaseModel):
     def _laid(self) -> dict[tuple[str, str], set[float]]:
         """SNRs by attack and ruler, as far as they were laid."""
         laid: dict[tuple[str, str], set[float]] = {}
-        for each in () if self.plan is None else (*self.plan.grids, *self.plan.blocks):
+        planned: tuple[Grid | Block, ...] = () if self.plan is None else (*self.plan.grids, *self.plan.blocks)
+        for each in planned:
             laid.setdefault((each.attack, each.ruler), set()).update(each.snr_db)
         return laid
 

@@ -21,7 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from .._utils.atomic import is_leftover, make_subfolder, refuse_irregular, remove_leftovers, write_atomically, write_text
+from .._utils.atomic import (
+    is_leftover,
+    make_subfolder,
+    refuse_irregular,
+    remove_leftovers,
+    write_atomically,
+    write_text,
+)
 from .._utils.errors import RunFolderError
 from .._utils.files import shown
 from .plan import Block, Plan

@@ -165,7 +165,7 @@ def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -
     tuple of float
         Two SNRs that bracket each threshold that is not known well enough; up to four where it is known badly.
     """
-    step, points = spacing(seen), set()
+    step, points = spacing(seen), set[float]()
     for level in (None, *levels):
         found = seen.threshold(level)
         if precise(found, seen, precision):

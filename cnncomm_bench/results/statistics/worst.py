@@ -68,7 +68,8 @@ def _on_all_snrs(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.Da
         return rows.copy()
     clean = predictions[predictions["attack"] == CLEAN].astype(plain).drop(columns=["attack", "seed", "ruler"])
     found = []
-    for (attack, seed), own in rows.groupby(["attack", "seed"], sort=False):
+    for attack, seed in runs.itertuples(index=False):
+        own = rows[(rows["attack"] == attack) & (rows["seed"] == seed)]
         ran = own[key].drop_duplicates()
         unharmed = ran.merge(clean, on=["model", "image"]).assign(attack=attack, seed=seed)
         answers = pd.concat([own, unharmed[columns]]).sort_values("snr_db", kind="stable")
