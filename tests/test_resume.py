@@ -378,7 +378,7 @@ def test_a_run_of_schema_2_is_resumed(linear, labelled, tmp_path, whole, written
     execute(linear, labelled, tmp_path / "run", sha256="of a file")
     assert written == []
     assert files(tmp_path / "run")["predictions.parquet"] == whole["predictions.parquet"]
-    assert Run.open(tmp_path / "run").info.schema_version == 3
+    assert Run.open(tmp_path / "run").info.schema_version == 4
 
 
 def test_the_folder_of_an_earlier_version_is_resumed(tmp_path):
@@ -393,7 +393,7 @@ def test_the_folder_of_an_earlier_version_is_resumed(tmp_path):
         patch.setattr(worker_module.Worker, "_perturb", None)
         resumed = run_request(request, quiet=True, outputs=False)
     assert resumed.predictions.equals(earlier.predictions)
-    assert (earlier.info.schema_version, resumed.info.schema_version) == (2, 3)
+    assert (earlier.info.schema_version, resumed.info.schema_version) == (2, 4)
     assert earlier.info.identity() == resumed.info.identity()
 
 
@@ -401,7 +401,7 @@ def test_cells_of_another_plan_are_refused(linear, labelled, tmp_path, monkeypat
     """What an earlier version stored, which ran fewer seeds, must not be merged as what is planned now."""
     plan = preparation.plan
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "plan", lambda *rest: [cell for cell in plan(*rest) if cell.seed == 0])
+        patch.setattr(preparation, "plan", lambda *rest, **how: [cell for cell in plan(*rest, **how) if cell.seed == 0])
         patch.setattr(store.Store, "merge", lambda self, failures: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             execute(linear, labelled, tmp_path / "run", seeds=[0, 1])

@@ -158,7 +158,7 @@ def test_adversary_on_a_subset_is_held_against_the_same_images():
 
 def test_files_have_numbers_and_say_which_are_bounds(tmp_path):
     rng = np.random.default_rng(3)
-    tolerance = rng.normal(20, 3, 400)
+    tolerance = rng.normal(20, 5, 400)
     predictions = simulate(rng, {"gaussian": tolerance, "pgd": np.full(400, 99.0), "tone": np.full(400, -9.0)})
     scores = score(predictions, classes=CLASSES, resamples=100)
     as_numbers(scores.thresholds, scores.curves).to_csv(tmp_path / "thresholds.csv", index=False)

@@ -6,7 +6,7 @@ import pytest
 from cnncomm_bench import Run
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.attacks import parse
-from cnncomm_bench.results import suites
+from cnncomm_bench.results import parse_grid, suites
 
 HISTORIC = Path(__file__).parent / "historic"
 
@@ -20,7 +20,9 @@ def test_suites_that_come_along_load(name):
 
 def test_those_of_the_paper_are_there():
     assert {"default", "quick", "figure3", "figure4"} <= set(suites.names())
-    assert suites.load("default").snr_db == suites.DEFAULT_GRID == (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50)
+    assert suites.load("default").snr_db == suites.AUTO
+    for name in ("leaderboard", "adversarial"):  # entries of a leaderboard share one grid
+        assert suites.load(name).snr_db == tuple(range(0, 85, 5))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_those_of_the_paper_are_there():
     ],
 )
 def test_grids(text, grid):
-    assert suites.parse_grid(text) == pytest.approx(grid)
+    assert parse_grid(text) == pytest.approx(grid)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_grids(text, grid):
 )
 def test_bad_grids_say_what_a_grid_is(text):
     with pytest.raises(UsageError, match="expected"):
-        suites.parse_grid(text)
+        parse_grid(text)
 
 
 def test_own_suite_from_a_file(tmp_path):

@@ -27,12 +27,17 @@ from .typed import typed
 @click.option("--suite", metavar="NAME|FILE", help="Set of attacks and SNRs. Default: default.")
 @click.option("--attack", "attacks", multiple=True, metavar="SPEC", help="NAME[:key=value,...]; see `cnncomm-bench "
               "attacks`. Instead of the default suite, or added to the one named.")  # fmt: skip
-@click.option("--snr", metavar="GRID", help="FIRST:LAST:STEP or a list, dB. Default: the suite's, usually 0:50:5.")
+@click.option("--snr", metavar="GRID", help="FIRST:LAST:STEP or a list, dB; or auto, laid by a pilot. Default: the "
+              "suite's, usually auto.")  # fmt: skip
+@click.option("--precision", metavar="DB", help="Add images until each threshold's 95 % interval is at most +-DB, at "
+              "the SNRs around it alone.")  # fmt: skip
+@click.option("--minutes", metavar="M", help="Run as many images as fit into M minutes.")
 @click.option("--eps-l2", multiple=True, metavar="EPS", help="Run adversaries also at this L2 radius, such as 0.5.")
 @click.option("--eps-linf", multiple=True, metavar="EPS", help="Run sign attacks also at this Linf radius: 8/255.")
 @click.option("--ruler", "rulers", multiple=True, metavar="NAME", help="realised, dispersion or geometric.")
 @click.option("--bits", metavar="N", help="Round disturbed images as an N-bit file would.")
-@click.option("--samples", metavar="N", help="Use N images, balanced over the classes.")
+@click.option("--samples", metavar="N", help="Use N images, balanced over the classes. Default: at most 1,000 under "
+              "a noise, 200 under an adversary.")  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, metavar="N", help="Of the noise; several are run one after another. "
               "Default: 0.")  # fmt: skip
 @click.option("--batch-size", metavar="N", help="Images in a forward pass. Default: by their size.")

@@ -31,12 +31,38 @@ def before(request: Request) -> str:
     lines.append(f"images  {shown(data.name)}: {count} of {channels} x {height} x {width}")
     lines += [f"        {shown(note, 1000)}" for note in data.notes]
     lines.append(f"attacks {', '.join(shown(entry.spec) for entry in info.suite.attacks)}")
-    grid = info.suite.snr_db
-    lines.append(f"SNR     {grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps; ruler {', '.join(info.suite.rulers)}")
+    lines.append(f"SNR     {_grid(request)}; ruler {', '.join(info.suite.rulers)}")
+    lines.append(f"sample  {_samples(request)}")
     predictions = sum(cell.num_forwards for cell in cells)
-    lines.append(f"work    {predictions:,} predictions in {len(cells)} cells on {info.device}")
+    about = "about " if isinstance(info.suite.snr_db, str) else ""
+    lines.append(f"work    {about}{predictions:,} predictions in {about}{len(cells)} cells on {info.device}")
     lines.append(f"out     {shown(request.folder, 1000)}")
     return "\n".join(lines)
+
+
+def _grid(request: Request) -> str:
+    grid, precision = request.info.suite.snr_db, request.config.precision
+    if precision is not None:
+        return f"around each threshold, until it is known to +-{precision:g} dB"
+    if isinstance(grid, str):
+        return "auto: laid by a pilot on 64 images, in steps of 2.5 dB where a curve rises"
+    return f"{grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps"
+
+
+def _samples(request: Request) -> str:
+    """How many images each attack is run on."""
+    info, config = request.info, request.config
+    if config.minutes is not None:
+        return f"as many images as fit into {config.minutes:g} minutes"
+    if config.precision is not None:
+        return "as many images as that takes"
+    most = len(request.dataset.keep)
+    counts: dict[int, list[str]] = {}
+    for entry in info.suite.attacks:
+        counts.setdefault(min(entry.samples or info.suite.samples or most, most), []).append(entry.spec)
+    if len(counts) == 1:
+        return f"{next(iter(counts)):,} images"
+    return "; ".join(f"{count:,} images under {', '.join(specs)}" for count, specs in counts.items())
 
 
 def estimated(request: Request) -> str:

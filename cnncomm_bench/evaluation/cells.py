@@ -13,10 +13,13 @@ from torch import Tensor
 
 from ..attacks import AtRadius, Attack, Noise, NoiseBatch, Perturbed
 from ..data import Dataset, Indices
-from ..results import Suite
+from ..results import Block, Plan, Suite, suites
 
 BLOCK = 1024
-"""Images a cell holds: small enough to lose little, large enough to fill batches."""
+"""Images a cell holds at most: small enough to lose little, large enough to fill batches."""
+
+NOMINAL_GRID = (0.0, 10.0, *(20 + 2.5 * step for step in range(9)), 50.0)
+"""In place of a grid that a pilot will lay, as long as it has not."""
 
 
 class Clean(Noise):
@@ -65,7 +68,15 @@ class Cell:
         return isinstance(self.attack, Clean)
 
 
-def plan(models: int, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> list[Cell]:
+def plan(
+    models: int,
+    suite: Suite,
+    dataset: Dataset,
+    seeds: Sequence[int],
+    laid: Plan | None = None,
+    *,
+    blocks_alone: bool = False,
+) -> list[Cell]:
     """Cells of a run, in the order in which they are stored.
 
     Parameters
@@ -75,30 +86,58 @@ def plan(models: int, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> l
     suite : Suite
     dataset : Dataset
     seeds : sequence of int
+    laid : Plan, optional
+        What the run decided: grids, images, and blocks, which come last.
+    blocks_alone : bool
+        Attacks are run in blocks, but for those at a radius.
 
     Returns
     -------
     list of Cell
         Each model's clean cells come before its others.
     """
+    laid = laid or Plan()
     norm, values = dataset.median_norm(), math.prod(dataset.images.shape[1:])
     cells = []
     for model in range(models):
-        for block in _blocks(dataset.keep):
+        for block in _blocks(dataset.keep, BLOCK):
             cells.append(Cell(model, Clean(), "realised", seeds[0], block, (float("inf"),)))
         for entry in suite.attacks:
             attack = entry.attack
-            subset = dataset.subset(entry.samples or suite.samples)
-            known = [ruler for ruler in suite.rulers if ruler in attack.rulers] or ["realised"]
-            grid = suite.snr_db
-            if isinstance(attack, AtRadius):
-                grid = (round(attack.nominal_db(norm, values), 2),)
-            for ruler in known:
-                for seed in seeds if attack.stochastic else seeds[:1]:
-                    for block in _blocks(subset):
+            if blocks_alone and not attack.at_radius:
+                continue
+            subset = dataset.subset(laid.samples.get(entry.spec, entry.samples or suite.samples))
+            size = min(BLOCK, laid.cell_images.get(entry.spec, BLOCK))
+            for ruler in rulers_of(suite.rulers, attack):
+                grid = laid.grid(entry.spec, ruler) or (NOMINAL_GRID if suite.snr_db == suites.AUTO else suite.snr_db)
+                if isinstance(attack, AtRadius):
+                    grid = (round(attack.nominal_db(norm, values), 2),)
+                for seed in seeds_of(attack, seeds):
+                    for block in _blocks(subset, size):
                         cells.append(Cell(model, attack, ruler, seed, block, grid))
+    for each in laid.blocks:
+        cells += block_cells(each, suite, dataset, seeds)
     return cells
 
 
-def _blocks(images: Indices) -> list[Indices]:
-    return np.split(images, range(BLOCK, len(images), BLOCK))
+def block_cells(block: Block, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> list[Cell]:
+    """The cells of a block of a sequential design, one for each seed."""
+    attack = next(entry.attack for entry in suite.attacks if entry.spec == block.attack)
+    images = dataset.subset(block.last)
+    if block.first:
+        images = np.setdiff1d(images, dataset.subset(block.first))
+    return [Cell(block.model, attack, block.ruler, seed, images, block.snr_db) for seed in seeds_of(attack, seeds)]
+
+
+def seeds_of(attack: Attack, seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds that an attack is run with: the first alone, where it has no randomness."""
+    return seeds if attack.stochastic else seeds[:1]
+
+
+def rulers_of(rulers: Sequence[str], attack: Attack) -> list[str]:
+    """The rulers of a suite that an attack knows; `realised`, where it knows none of them."""
+    return [ruler for ruler in rulers if ruler in attack.rulers] or ["realised"]
+
+
+def _blocks(images: Indices, size: int) -> list[Indices]:
+    return np.split(images, range(size, len(images), size))

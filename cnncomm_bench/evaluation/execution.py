@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .._utils.errors import Interrupted
 from ..report import write_outputs
-from ..results import Run, Store
+from ..results import Plan, Run, Store
+from .cells import Cell
+from .forecast import costs_of
+from .planning import design_of, make_plan, samples_of
 from .preparation import Request
 from .scheduler import complete
-from .worker import Worker
 
 
 def execute(request: Request, *, command: str = "", quiet: bool = False, outputs: bool = True) -> Run:
@@ -34,18 +36,21 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
     Interrupted
         Ctrl-C: says what is stored.
     """
-    info, cells, folder = request.info, request.cells, request.folder
-    worker = Worker(
-        [model.predict for model in request.models],
-        [model.name for model in request.models],
-        request.dataset,
-        batch_size=info.batch_size,
-        device=info.device,
-        bits=info.bits,
-    )
-    with Store(folder, info.model_copy(update={"command": command}), len(cells)).writing() as store:
+    info, folder, config = request.info, request.folder, request.config
+    worker, precision = request.worker(), config.precision is not None
+    costs = costs_of(request, worker)
+    with Store(folder, info.model_copy(update={"command": command}), 0).writing() as store:
+        cells: list[Cell] = []
         try:
-            complete(cells, worker, store, executor=request.config.executor, quiet=quiet)
+            if store.info.finished and store.info.plan is None:  # by a version that stored no plan
+                plan = Plan()
+            else:
+                plan = store.info.plan or make_plan(request, worker, costs, quiet=quiet)
+            cells = request.planned(plan, in_blocks=precision)
+            store.keep_plan(plan, len(cells))
+            design = design_of(request, config.precision, samples_of(info, plan)) if precision else None
+            complete(cells, worker, store, executor=config.executor, weigh=costs.weight, quiet=quiet, design=design,
+                     extend=request.cells_of)  # fmt: skip
             run = Run.open(folder)
             if outputs:
                 write_outputs(run, folder, data=request.data, models=request.models)

@@ -15,10 +15,11 @@ from .._utils.errors import UsageError
 from ..attacks import parse
 from ..data import Dataset, Images, check_labels, open_images
 from ..models import Model, open_model
-from ..results import RunConfig, RunInfo, Suite, suites
+from ..results import Block, Plan, RunConfig, RunInfo, Suite, suites
 from . import executors
-from .cells import Cell, plan
+from .cells import Cell, block_cells, plan
 from .metadata import collect_metadata
+from .worker import Worker
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,27 @@ class Request:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The plan of the run."""
-        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds)
+        """The plan of the run, as far as it is known before it begins."""
+        return self.planned(None, in_blocks=False)
+
+    def planned(self, laid: Plan | None, *, in_blocks: bool) -> list[Cell]:
+        """The plan of the run, with what it decided; `in_blocks` without the attacks that a sequential design runs."""
+        return plan(len(self.models), self.info.suite, self.dataset, self.info.seeds, laid, blocks_alone=in_blocks)
+
+    def worker(self) -> Worker:
+        """A worker for its cells."""
+        return Worker(
+            [model.predict for model in self.models],
+            [model.name for model in self.models],
+            self.dataset,
+            batch_size=self.info.batch_size,
+            device=self.info.device,
+            bits=self.info.bits,
+        )
+
+    def cells_of(self, blocks: Sequence[Block]) -> list[Cell]:
+        """The cells of blocks of a sequential design."""
+        return [cell for block in blocks for cell in block_cells(block, self.info.suite, self.dataset, self.info.seeds)]
 
     @property
     def folder(self) -> Path:
@@ -100,6 +120,8 @@ def prepare(config: RunConfig) -> Request:
         samples=config.samples,
     )
     check_labels(first, data)
+    if config.samples is None and config.precision is None and config.minutes is None:
+        suite = suites.with_samples(suite)
     return Request.of(config, _distinct(opened), data, suite)
 
 
@@ -116,6 +138,8 @@ def choose_suite(config: RunConfig) -> Suite:
     """
     base = suites.load("default" if config.suite is None else config.suite)
     entries = [entry.model_dump() for entry in base.attacks] if config.suite is not None or not config.attacks else []
+    if config.samples is not None:  # the images that were asked for, for every attack
+        entries = [entry | {"samples": None} for entry in entries]
     present = {entry["spec"] for entry in entries}
     for given in config.attacks:
         attack = parse(given)
@@ -131,7 +155,7 @@ def choose_suite(config: RunConfig) -> Suite:
         snr_db=base.snr_db if config.snr is None else config.snr,
         rulers=config.rulers or base.rulers,
         attacks=entries,
-        samples=base.samples,
+        samples=base.samples if config.samples is None else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from tqdm import tqdm
@@ -20,15 +20,26 @@ class Progress:
         The models'.
     cells : sequence of Cell
         Those to compute.
-    classes : int
-        Of the models.
+    weigh : callable
+        Passes that a cell is expected to take, see `forecast.Costs.weight`; not called where there is no bar.
     quiet : bool
+    what : str
+        Stands before the model and attack, such as `pilot`.
     """
 
-    def __init__(self, names: Sequence[str], cells: Sequence[Cell], classes: int, *, quiet: bool = False) -> None:
-        self._names, self._classes = names, classes
-        total = sum(self._weight(cell) * cell.num_forwards for cell in cells)
-        self._bar = tqdm(total=total, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
+    def __init__(
+        self,
+        names: Sequence[str],
+        cells: Sequence[Cell],
+        weigh: Callable[[Cell], float],
+        *,
+        quiet: bool = False,
+        what: str = "",
+    ) -> None:
+        self._names, self._weigh, self._what = names, weigh, f"{what} " if what else ""
+        self._total = 0.0
+        self._bar = tqdm(total=0, unit="pass", unit_scale=True, disable=quiet, smoothing=0.05, mininterval=0.5)
+        self.extend(cells)
 
     def __enter__(self) -> Progress:
         return self
@@ -38,10 +49,15 @@ class Progress:
     ) -> None:
         self._bar.close()
 
+    def extend(self, cells: Sequence[Cell]) -> None:
+        """Count further cells."""
+        if not self._bar.disable:
+            self._total += sum(map(self._weigh, cells))
+            self._bar.total = self._total
+
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""
-        self._bar.set_description(shown(f"{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
-        self._bar.update(images * self._weight(cell))
-
-    def _weight(self, cell: Cell) -> float:
-        return cell.attack.passes(self._classes).weight
+        self._bar.set_description(shown(f"{self._what}{self._names[cell.model]}: {cell.attack.spec}"), refresh=False)
+        if not self._bar.disable:
+            step = self._weigh(cell) * images / cell.num_forwards
+            self._bar.update(min(step, max(self._total - self._bar.n, 0)))  # sums of floats may end above

@@ -255,7 +255,11 @@ def _rerun(
     labels = images.labels
     jobs = (Job(index, cell, None if labels is None else labels[cell.images]) for index, cell in enumerate(cells))
     hits = []
-    with Progress([model.name], cells, model.classes, quiet=quiet) as progress:
+
+    def weigh(cell: Cell) -> float:
+        return cell.num_forwards * cell.attack.passes(model.classes or 1).weight
+
+    with Progress([model.name], cells, weigh, quiet=quiet) as progress:
         for cell, result in zip(cells, worker.compute(jobs, progress.advance), strict=True):
             if isinstance(result, Failed):
                 raise ModelError(f"{cell.attack.spec}: {result.reason}")

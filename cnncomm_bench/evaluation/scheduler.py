@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from .._utils.errors import ModelError, RunFolderError
 from ..data import Indices
-from ..results import CorruptCellError, Failure, Store
+from ..results import Block, CorruptCellError, Failure, Store
 from . import executors
 from .cells import Cell
 from .progress import Progress
+from .sequential import Design
 from .worker import Failed, Job, Worker
 
 _UNKNOWN = -1  # the label of an image whose clean prediction is missing
 
 
-def complete(cells: Sequence[Cell], worker: Worker, store: Store, *, executor: str, quiet: bool) -> None:
+Extend = Callable[[Sequence[Block]], list[Cell]]
+"""Turns blocks into cells."""
+
+
+def complete(
+    cells: list[Cell],
+    worker: Worker,
+    store: Store,
+    *,
+    executor: str,
+    weigh: Callable[[Cell], float],
+    quiet: bool,
+    design: Design | None = None,
+    extend: Extend | None = None,
+) -> None:
     """Compute the cells of a plan that are missing and merge all of them; damaged cells are recomputed.
+
+    Parameters
+    ----------
+    cells : list of Cell
+        The plan; the cells of a sequential design's blocks are appended.
+    worker : Worker
+    store : Store
+    executor : str
+    weigh : callable
+        Passes of a cell, for the progress bar.
+    quiet : bool
+        Show no progress.
+    design : Design, optional
+        Adds blocks of images until it is complete.
+    extend : callable, optional
+        The cells of a design's blocks.
 
     Raises
     ------
@@ -32,40 +63,72 @@ def complete(cells: Sequence[Cell], worker: Worker, store: Store, *, executor: s
         try:
             if not store.complete:
                 _check_stored(cells, worker, store)
-            store.merge(_compute(cells, worker, store, executor, quiet))
+            store.merge(_compute(cells, worker, store, executor, weigh, quiet, design, extend))
             return
         except CorruptCellError:
             continue
 
 
-def _compute(cells: Sequence[Cell], worker: Worker, store: Store, executor: str, quiet: bool) -> dict[int, Failure]:
-    missing = store.missing()
+def _compute(
+    cells: list[Cell],
+    worker: Worker,
+    store: Store,
+    executor: str,
+    weigh: Callable[[Cell], float],
+    quiet: bool,
+    design: Design | None,
+    extend: Extend | None,
+) -> dict[int, Failure]:
     failures: dict[int, Failure] = {}
-    if not missing:
+    if store.complete:
         return failures
+    missing = store.missing()
     labels = _labels(cells, worker, store, failures)
 
-    def jobs(clean: bool) -> Iterator[Job]:
-        for index in missing:
+    def jobs(indices: Iterable[int]) -> Iterator[Job]:
+        for index in indices:
             cell = cells[index]
-            if cell.clean != clean:
-                continue
             target = labels(cell)
             if target is not None and (target == _UNKNOWN).any():
-                failures[index] = _failure(cell, worker, "the clean predictions that are its labels failed")
+                fail(index, "the clean predictions that are its labels failed")
             else:
                 yield Job(index, cell, target)
 
-    progress = Progress(worker.names, [cells[index] for index in missing], store.info.data.classes, quiet=quiet)
+    def fail(index: int, reason: str) -> None:
+        failures[index] = _failure(cells[index], worker, reason)
+        if design:
+            design.fail(cells[index])
+
+    def run(indices: Sequence[int]) -> None:
+        for result in compute(jobs(indices), progress.advance):
+            if isinstance(result, Failed):
+                fail(result.index, result.reason)
+                continue
+            store.write_cell(result.index, result.columns, result.facts, result.seconds, result.batch_size)
+            if design:
+                design.add(cells[result.index], result.columns)
+
+    if design:
+        for index in sorted(set(range(len(cells))) - set(missing)):
+            design.add(cells[index], _columns(store, index))
+    progress = Progress(worker.names, [cells[index] for index in missing], weigh, quiet=quiet)
     with progress, executors.opened(executor, worker) as compute:
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
-            for result in compute(jobs(clean), progress.advance):
-                if isinstance(result, Failed):
-                    failures[result.index] = _failure(cells[result.index], worker, result.reason)
-                else:
-                    store.write_cell(result.index, result.columns, result.facts, result.seconds, result.batch_size)
+            run([index for index in missing if cells[index].clean == clean])
             _check(cells, failures, clean)
+        while design and extend and (blocks := design.next_blocks()):
+            added = extend(blocks)
+            store.extend(blocks, len(cells) + len(added))
+            cells.extend(added)
+            progress.extend(added)
+            run(range(len(cells) - len(added), len(cells)))
+        _check(cells, failures, False)
     return dict(sorted(failures.items()))
+
+
+def _columns(store: Store, index: int) -> dict[str, np.ndarray]:
+    table = store.read_cell(index)
+    return {name: table[name].to_numpy() for name in ("prediction", "label")}
 
 
 def _labels(

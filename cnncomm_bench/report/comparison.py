@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .._utils.errors import UsageError
-from ..results import Run, write_run
+from ..results import Grid, Plan, Run, write_run
 from .outputs import write_outputs
 
 
@@ -59,6 +59,7 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
             "suite": first.info.suite.model_copy(
                 update={"attacks": tuple(entries.values()), "rulers": tuple(rulers), "title": "A comparison of runs"}
             ),
+            "plan": _joint_plan(runs),
             "seeds": sorted({seed for run in runs for seed in run.info.seeds}),
             "command": "; ".join(run.info.command for run in runs),
             "seconds": {},
@@ -72,3 +73,14 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
     result = Run.open(out)
     write_outputs(result, out)
     return result
+
+
+def _joint_plan(runs: Sequence[Run]) -> Plan | None:
+    """Every SNR of every run, where their pilots laid the grids."""
+    if not isinstance(runs[0].info.suite.snr_db, str):
+        return None
+    laid: dict[tuple[str, str], set[float]] = {}
+    for run in runs:
+        for curve in run.scores.counts.curves:
+            laid.setdefault((curve.attack, curve.ruler), set()).update(run.info.grid(curve.attack, curve.ruler))
+    return Plan(grids=tuple(Grid(attack=a, ruler=r, snr_db=tuple(sorted(dbs))) for (a, r), dbs in laid.items() if dbs))

@@ -175,10 +175,8 @@ def _tiles(
         raise _Skipped(f"{entry.spec} is not shown: the report was written without the models")
     if entry.adversary and passes > _PASSES:
         raise _Skipped(f"{entry.spec} is not shown: it needs {passes:.0f} forward passes an image")
-    grid = run.info.suite.snr_db
-    shown = [grid[i] for i in np.unique(np.linspace(0, len(grid) - 1, _SNRS).round().astype(int))]
-    # An adversary walks the whole grid, as it did when it was scored; noise has no memory of other SNRs.
-    asked = torch.tensor(grid if entry.adversary else shown, dtype=torch.float64)
+    common = run.info.common_snr_db
+    shown = [common[i] for i in np.unique(np.linspace(0, len(common) - 1, _SNRS).round().astype(int))]
     device = run.info.device if entry.adversary else "cpu"
     try:
         attack = entry.attack
@@ -189,6 +187,9 @@ def _tiles(
                 own = None if data.labels is None else torch.from_numpy(data.labels[chosen]).to(device)
                 labels = predict(model.predict, images) if own is None else own
             for ruler in known:
+                # An adversary walks its whole grid, as it did when it was scored; noise has no memory of other SNRs.
+                grid = run.info.grid(entry.spec, ruler) if entry.adversary else shown
+                asked = torch.tensor(grid, dtype=torch.float64)
                 predictor = None if model is None else model.predict
                 batch = ImageBatch(images, seed=run.info.seeds[0])
                 for disturbed in attack.sweep(batch, asked.to(device), ruler=ruler, labels=labels, model=predictor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -86,7 +87,7 @@ def plot_curves(
             for place, line in enumerate(lines):
                 chosen = (part.model == model) & (part.attack == line[0]) & (part.ruler == line[1])
                 _curve(axes, part[chosen], place, _label(line, disturbed))
-            _dress(axes, norm, values, signs=signs, first_row=first, last_row=last)
+            _dress(axes, norm, values, _tens(disturbed), signs=signs, first_row=first, last_row=last)
             if first:
                 axes.set_title(f"{shown(model, 60)} (clean accuracy {_clean(curves, model):.3f})", fontsize=10.5)
         row[0].set_ylabel(f"accuracy drop\n({kind})")
@@ -123,14 +124,16 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     style = ("-", "--", ":")[place // len(COLOURS) % 3]
-    if label == WORST:  # it coincides with the strongest adversary, which must stay visible
+    if (curve.attack == WORST).all():  # it coincides with the strongest adversary, which must stay visible
         axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
         return
     axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=1.4, ls=style, label=label)
     axes.fill_between(curve.snr_db, curve.drop_low, curve.drop_high, color=colour, alpha=0.15, lw=0)
 
 
-def _dress(axes: Axes, norm: float, values: int, *, signs: bool, first_row: bool, last_row: bool) -> None:
+def _dress(
+    axes: Axes, norm: float, values: int, tens: list[int], *, signs: bool, first_row: bool, last_row: bool
+) -> None:
     rounding_db = snr.rounding_db(norm, values)
     axes.grid(alpha=0.25)
     axes.axhline(0, color="0.4", lw=0.8)
@@ -144,8 +147,13 @@ def _dress(axes: Axes, norm: float, values: int, *, signs: bool, first_row: bool
         radii = axes.secondary_xaxis("top")
         also = ", and L∞ radius of attacks along the sign" if signs else ""
         radii.set_xlabel(f"L2 radius at the median norm, {norm:.3g}{also}", fontsize=8)
-        grid = range(0, 51, 10)
-        radii.set_xticks(grid, [_radii(norm * 10 ** (-db / 20), values, signs) for db in grid], fontsize=8)
+        radii.set_xticks(tens, [_radii(norm * 10 ** (-db / 20), values, signs) for db in tens], fontsize=8)
+
+
+def _tens(disturbed: pd.DataFrame) -> list[int]:
+    """Multiples of 10 dB on the axis."""
+    first, last = disturbed["snr_db"].min(), disturbed["snr_db"].max()
+    return list(range(10 * math.ceil(first / 10), math.floor(last) + 1, 10))
 
 
 def _radii(l2: float, values: int, signs: bool) -> str:

@@ -130,12 +130,12 @@ def class_name(run: Run, number: int) -> str:
 def _threshold(row: ThresholdRow, curves: pd.DataFrame, run: Run) -> Row:
     curve = curves[(curves["attack"] == row.attack) & (curves["ruler"] == row.ruler)]
     first, last = float(curve["snr_db"].min()), float(curve["snr_db"].max())
+    axis, length = run.info.snr_db[0], max(run.info.snr_db[-1] - run.info.snr_db[0], 1e-9)
     at, low, high = row.threshold_db, row.low, row.high
     ends = [format_db(end, (first, last)).removesuffix(" dB") for end in (low, high)]
-    width = max(last - first, 1e-9)
     notes = {entry.spec: entry.note for entry in run.info.suite.attacks}
     notes[WORST] = "the worst of all adversaries, image by image"
-    places = [100 * (min(max(end, first), last) - first) / width for end in (low, at, high) if not math.isnan(end)]
+    places = [100 * (min(max(end, first), last) - axis) / length for end in (low, at, high) if not math.isnan(end)]
     return {
         "attack": row.attack,
         "ruler": row.ruler,
@@ -189,12 +189,12 @@ def _accuracies(key: tuple[str, ...], curve: pd.DataFrame, run: Run) -> Row:
         row.snr_db: (f"{row.accuracy:.3f}", f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}")
         for row in rows(curve, CurveRow)
     }
-    return {"attack": key[0], "ruler": key[1], "cells": [cells.get(db) for db in run.info.suite.snr_db]}
+    return {"attack": key[0], "ruler": key[1], "cells": [cells.get(db) for db in run.info.snr_db]}
 
 
 def _information(run: Run, model: str) -> Row:
     """Bits at some SNRs of the grid, beside what the pixels' channel could carry."""
-    grid = run.info.suite.snr_db
+    grid = run.info.common_snr_db
     shown = grid[:: max(1, len(grid) // 6)]
     frame = run.scores.information[run.scores.information["model"] == model]
     found = []

@@ -3,19 +3,24 @@
 from . import flat_boundary, suites
 from .configuration import RunConfig, read_settings
 from .gradient_warnings import ATHALYE
+from .grids import check_grid, parse_grid
+from .plan import Block, Grid, Plan
 from .run import Run
 from .schema import DataInfo, Failure, ModelInfo, RunInfo
 from .scores import Scores, leaderboard_score, score
-from .suites import Entry, Suite, check_grid, parse_grid
+from .suites import Entry, Suite
 from .writer import CorruptCellError, Store, write_run
 
 __all__ = [
     "ATHALYE",
+    "Block",
     "CorruptCellError",
     "DataInfo",
     "Entry",
     "Failure",
+    "Grid",
     "ModelInfo",
+    "Plan",
     "Run",
     "RunConfig",
     "RunInfo",

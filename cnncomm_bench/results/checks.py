@@ -51,8 +51,8 @@ def metadata_faults(info: RunInfo) -> Iterator[str]:
         yield f"data.median_norm: {info.data.median_norm:g}, expected a norm above 0"
     if info.bits is not None and not 1 <= info.bits <= 16:
         yield f"bits: {info.bits}, expected 1 to 16"
-    if max(map(abs, info.suite.snr_db)) > _FARTHEST_DB:
-        yield f"suite.snr_db: expected SNRs between -{_FARTHEST_DB:g} and {_FARTHEST_DB:g} dB"
+    if max(map(abs, info.snr_db), default=0.0) > _FARTHEST_DB:
+        yield f"suite.snr_db, plan: expected SNRs between -{_FARTHEST_DB:g} and {_FARTHEST_DB:g} dB"
     if any(not math.isfinite(seconds) for seconds in info.seconds.values()):
         yield "seconds: expected finite numbers"
     for model, by_attack in info.facts.items():
@@ -67,7 +67,7 @@ def metadata_faults(info: RunInfo) -> Iterator[str]:
 def most_rows(info: RunInfo) -> int:
     """How many predictions a run of this metadata has at most."""
     suite = info.suite
-    cells = 1 + len(suite.attacks) * len(suite.rulers) * len(info.seeds) * len(suite.snr_db)
+    cells = 1 + len(suite.attacks) * len(suite.rulers) * len(info.seeds) * len(info.snr_db)
     return len(info.models) * cells * info.data.images
 
 
@@ -110,7 +110,7 @@ def predictions_faults(table: pa.Table, info: RunInfo) -> Iterator[str]:
             yield f"{column}: from {ends['min']} to {ends['max']}, expected 0 to {end - 1}"
     snr_db = pc.unique(table["snr_db"]).to_numpy(zero_copy_only=False)
     radii = sum(entry.at_radius for entry in info.suite.attacks)
-    off_grid = np.setdiff1d(snr_db, [*info.suite.snr_db, math.inf])
+    off_grid = np.setdiff1d(snr_db, [*info.snr_db, math.inf])
     if np.isnan(snr_db).any() or len(off_grid) > radii:
         yield f"snr_db: {listed([f'{db:g}' for db in off_grid])}, which the suite's grid has not"
         return

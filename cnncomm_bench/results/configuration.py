@@ -20,7 +20,7 @@ from pydantic import (
 from .._utils.errors import UsageError, suggest
 from .._utils.files import one_line, shown
 from ..attacks import Attack
-from .suites import check_grid, parse_grid
+from .grids import as_grid
 
 DEFAULT_MODELS = ("bundled:standard", "bundled:adversarial")
 
@@ -43,9 +43,7 @@ _Seed = Annotated[_Whole, Field(ge=0, le=_LARGEST_SEED)]
 
 
 def _as_grid(value: Any) -> Any:
-    if value is None:
-        return None
-    return parse_grid(value) if isinstance(value, str) else check_grid(value)
+    return None if value is None else as_grid(value)
 
 
 class RunConfig(BaseModel):
@@ -71,9 +69,11 @@ class RunConfig(BaseModel):
     trust: bool = Field(False, description="true or false")
     suite: str | None = Field(None, description="a suite's name or TOML file, such as 'quick'")
     attacks: tuple[_AttackOrSpec, ...] = Field((), description="a list of spec strings, such as ['gaussian', 'pgd']")
-    snr: Annotated[tuple[float, ...] | None, BeforeValidator(_as_grid)] = Field(
-        None, description="a grid in dB, such as '0:50:5'"
+    snr: Annotated[tuple[float, ...] | Literal["auto"] | None, BeforeValidator(_as_grid)] = Field(
+        None, description="a grid in dB, such as '0:50:5', or auto"
     )
+    precision: float | None = Field(None, ge=0.05, le=10, description="half an interval's width in dB, 0.05 to 10")
+    minutes: float | None = Field(None, gt=0, le=1e6, description="a number of minutes above 0")
     eps_l2: tuple[_Radius, ...] = Field((), description="a list of L2 radii, such as [0.5]")
     eps_linf: tuple[_Radius, ...] = Field((), description="a list of Linf radii, such as ['8/255']")
     rulers: tuple[str, ...] = Field((), description="a list of rulers, such as ['realised']")

@@ -133,7 +133,7 @@ class Run:
 
     @cached_property
     def _findings(self) -> list[str]:
-        return run_warnings(self.info, self.predictions, self.curves)
+        return run_warnings(self.info, self.predictions, self.curves, self.thresholds)
 
 
 def _with_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataFrame:

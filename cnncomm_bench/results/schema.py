@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .configuration import RunConfig
-from .suites import Suite
+from .plan import Block, Grid, Plan
+from .suites import Entry, Suite
 
-SCHEMA_VERSION: Literal[3] = 3
-"""2 added `failures` and `notes`; 3 added `config` and `weights_sha256`. Older files are read as they are."""
+SCHEMA_VERSION: Literal[4] = 4
+"""2 added `failures` and `notes`; 3 added `config` and `weights_sha256`; 4 added `plan` and suites
+whose SNRs are `auto`. Older files are read as they are."""
 
 
 class ModelInfo(BaseModel):
@@ -77,11 +79,12 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3, 4] = SCHEMA_VERSION
     config: RunConfig | None = None
     models: list[ModelInfo]
     data: DataInfo
     suite: Suite
+    plan: Plan | None = None
     seeds: list[int]
     bits: int | None = None
     batch_size: int = 0
@@ -93,6 +96,35 @@ class RunInfo(BaseModel):
     facts: dict[str, dict[str, dict[str, dict[str, float]]]] = Field(default_factory=dict)
     failures: list[Failure] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+
+    @property
+    def snr_db(self) -> tuple[float, ...]:
+        """Every SNR of the run's grids, rising."""
+        grid = self.suite.snr_db
+        if not isinstance(grid, str):
+            return grid
+        return tuple(sorted(set().union(*self._laid().values())))
+
+    @property
+    def common_snr_db(self) -> tuple[float, ...]:
+        """SNRs that the grids of all attacks share, rising."""
+        grid, laid = self.suite.snr_db, self._laid()
+        if not isinstance(grid, str):
+            return grid
+        return tuple(sorted(set.intersection(*laid.values()))) if laid else ()
+
+    def grid(self, attack: str, ruler: str) -> tuple[float, ...]:
+        """SNRs of an attack under a ruler, rising."""
+        grid = self.suite.snr_db
+        return grid if not isinstance(grid, str) else tuple(sorted(self._laid().get((attack, ruler), ())))
+
+    def _laid(self) -> dict[tuple[str, str], set[float]]:
+        """SNRs by attack and ruler, as far as they were laid."""
+        laid: dict[tuple[str, str], set[float]] = {}
+        planned: tuple[Grid | Block, ...] = () if self.plan is None else (*self.plan.grids, *self.plan.blocks)
+        for each in planned:
+            laid.setdefault((each.attack, each.ruler), set()).update(each.snr_db)
+        return laid
 
     def identity(self) -> dict[str, Any]:
         """What decides the predictions: a folder is resumed only where all of it agrees, and is named after it.
@@ -111,10 +143,23 @@ class RunInfo(BaseModel):
                 for model in self.models
             ],
             "data": self.data.model_dump(mode="json", include={"sha256", "images", "classes"}),
-            "snr_db": list(self.suite.snr_db),
+            "snr_db": self.suite.snr_db if isinstance(self.suite.snr_db, str) else list(self.suite.snr_db),
             "rulers": list(self.suite.rulers),
-            "attacks": [{"spec": attack.spec, "samples": attack.samples} for attack in self.suite.attacks],
+            "attacks": [
+                {"spec": attack.spec, "samples": attack.samples, **self._seeds_of(attack)}
+                for attack in self.suite.attacks
+            ],
             "samples": self.suite.samples,
             "seeds": self.seeds,
             "bits": self.bits,
+            **self._asked_for(),
         }
+
+    def _seeds_of(self, attack: Entry) -> dict[str, Any]:
+        """The seeds of an attack, where they are not all of the run's."""
+        return {} if attack.stochastic or len(self.seeds) == 1 else {"seeds": self.seeds[:1]}
+
+    def _asked_for(self) -> dict[str, Any]:
+        """Precision and minutes, where they were asked for."""
+        asked = {} if self.config is None else {"precision": self.config.precision, "minutes": self.config.minutes}
+        return {name: value for name, value in asked.items() if value is not None}

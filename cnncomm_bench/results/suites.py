@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -13,10 +12,11 @@ from .. import attacks as _attacks
 from .._utils.errors import UsageError, suggest
 from ..attacks import LIBRARIES, Attack, Norm, is_own, parse
 from ..snr import RULERS
+from .grids import AUTO, as_grid
 
 FOLDER = Path(_attacks.__file__).parent / "suites"
-LIMIT_DB = 300.0  # powers beyond are no float32 any more
-DEFAULT_GRID = tuple(float(db) for db in range(0, 55, 5))
+MOST_IMAGES = {False: 1000, True: 200}
+"""Images of an attack that says nothing else, by whether it is an adversary."""
 
 
 class Entry(BaseModel):
@@ -113,8 +113,8 @@ class Suite(BaseModel):
     Attributes
     ----------
     title : str
-    snr_db : tuple of float
-        The grid, rising.
+    snr_db : tuple of float, or "auto"
+        The grid, rising; or laid by a pilot for each attack.
     rulers : tuple of str
     attacks : tuple of Entry
     samples : int, optional
@@ -124,7 +124,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str = ""
-    snr_db: tuple[float, ...] = DEFAULT_GRID
+    snr_db: tuple[float, ...] | Literal["auto"] = AUTO
     rulers: tuple[str, ...] = ("realised",)
     attacks: tuple[Entry, ...]
     samples: int | None = None
@@ -132,7 +132,7 @@ class Suite(BaseModel):
     @field_validator("snr_db", mode="before")
     @classmethod
     def _grid(cls, value: object) -> object:
-        return parse_grid(value) if isinstance(value, str) else check_grid(value)
+        return as_grid(value)
 
     @field_validator("rulers")
     @classmethod
@@ -185,6 +185,15 @@ def load(name: str) -> Suite:
     return build(f"suite {name}", **content)
 
 
+def with_samples(suite: Suite) -> Suite:
+    """A suite in which attacks that say nothing else run on `MOST_IMAGES`."""
+    entries = tuple(
+        entry.model_copy(update={"samples": entry.samples or suite.samples or MOST_IMAGES[entry.adversary]})
+        for entry in suite.attacks
+    )
+    return suite.model_copy(update={"attacks": entries})
+
+
 def build(what: str, **content: object) -> Suite:
     """A suite from its parts, with an error that names the part at fault.
 
@@ -215,64 +224,3 @@ def build(what: str, **content: object) -> Suite:
 def names() -> list[str]:
     """Names of the suites that come with the package."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def parse_grid(text: str) -> tuple[float, ...]:
-    """SNR grid from `first:last:step`, both ends included, or from `10,20,30`.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    tuple of float
-        Rising, dB.
-
-    Raises
-    ------
-    UsageError
-        No grid, an empty or a backward one.
-
-    Examples
-    --------
-    >>> parse_grid("0:20:10")
-    (0.0, 10.0, 20.0)
-    """
-    usage = f"SNR grid {text!r}: expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, or a list such as 10,20,30"
-    try:
-        if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            if not (first <= last and step > 0 and (last - first) / step < 10_000):
-                raise UsageError(usage)
-            return check_grid([first + i * step for i in range(math.floor((last - first) / step + 1e-9) + 1)])
-        return check_grid([float(part) for part in text.split(",")])
-    except (ValueError, OverflowError) as error:
-        raise UsageError(usage) if not isinstance(error, UsageError) else error from None
-
-
-def check_grid(values: object) -> tuple[float, ...]:
-    """A grid of distinct SNRs in rising order, within `LIMIT_DB`.
-
-    Parameters
-    ----------
-    values : sequence of float, dB
-
-    Returns
-    -------
-    tuple of float
-
-    Raises
-    ------
-    UsageError
-    """
-    try:
-        grid = tuple(float(value) for value in values)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"SNR grid {values!r}: expected numbers in dB, for example 0:50:5") from None
-    if not grid or not all(abs(db) <= LIMIT_DB for db in grid) or list(grid) != sorted(set(grid)):
-        raise UsageError(
-            f"SNR grid {values!s:.80}: expected values from {-LIMIT_DB:g} to {LIMIT_DB:g} dB in rising order, for "
-            "example 0:50:5"
-        )
-    return grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,12 +14,14 @@ from .gradient_warnings import gradient_warnings
 from .rounding_warnings import rounding_warnings
 from .schema import Failure, RunInfo
 from .statistics.counts import CLEAN
-from .statistics.rows import CurveRow
+from .statistics.rows import CurveRow, ThresholdRow
+from .statistics.worst import WORST
 
+_ROUNDED = 1.05  # a design and a score draw their own bootstrap samples
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
 
 
-def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
+def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame, thresholds: pd.DataFrame) -> list[str]:
     """Warnings on a run, one line each.
 
     Parameters
@@ -28,11 +31,15 @@ def run_warnings(info: RunInfo, predictions: pd.DataFrame, curves: pd.DataFrame)
         One row for every image, attack, ruler, seed and SNR.
     curves : DataFrame
         See `Scores.curves`.
+    thresholds : DataFrame
+        See `Scores.thresholds`.
     """
     return [
         *_failed(info),
         *info.notes,
         *_near_chance(info, curves),
+        *_off_grid(info, thresholds),
+        *_imprecise(info, thresholds),
         *_permuted(info, predictions),
         *(f"{model.name}: {finding}" for model in info.models for finding in model.findings),
         *gradient_warnings(predictions, info.suite.attacks),
@@ -62,6 +69,38 @@ def _near_chance(info: RunInfo, curves: pd.DataFrame) -> Iterator[str]:
                 f"{row.model}: clean accuracy {row.accuracy:.3f} is near chance ({chance:.3f}). Usual causes: another "
                 "normalisation than in training (mean, std), labels in another order than the model's (classes), "
                 "another resizing (size)"
+            )
+
+
+def _off_grid(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:
+    """One line for the thresholds that a grid misses, with a grid that may have them."""
+    grid, radii = info.suite.snr_db, {entry.spec for entry in info.suite.attacks if entry.at_radius}
+    own = thresholds[~thresholds["attack"].isin(radii | {WORST})]
+    missed = own[np.isinf(own["threshold_db"].to_numpy(dtype=float))]
+    if missed.empty:
+        return
+    names = ", ".join(f"{row.attack} on {row.model}" for row in rows(missed, ThresholdRow))
+    if isinstance(grid, str):
+        yield f"no threshold was found from {info.snr_db[0]:g} to {info.snr_db[-1]:g} dB: {names}"
+        return
+    above = (missed["threshold_db"] > 0).any()
+    below = (missed["threshold_db"] < 0).any()
+    first, last = grid[0] - 20 * below, max(grid[-1], min(100.0, grid[-1] + 50)) if above else grid[-1]
+    wider = f"{first:g}:{last:g}:5"
+    yield f"thresholds off the grid {grid[0]:g} to {grid[-1]:g} dB: {names}; rerun with snr auto, or {wider}"
+
+
+def _imprecise(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:
+    """A line for each threshold that all images did not make as precise as was asked for."""
+    asked = None if info.config is None else info.config.precision
+    if asked is None:
+        return
+    for row in rows(thresholds[thresholds["attack"] != WORST], ThresholdRow):
+        reached = max(row.high - row.threshold_db, row.threshold_db - row.low)
+        if math.isfinite(row.threshold_db) and reached > asked * _ROUNDED:
+            yield (
+                f"{row.model}: {row.attack}: threshold known to +-{reached:.2g} dB, not to +-{asked:g}: "
+                "there are no more images"
             )
 
 

@@ -21,9 +21,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from .._utils.atomic import is_leftover, refuse_irregular, remove_leftovers, write_atomically, write_text
+from .._utils.atomic import (
+    is_leftover,
+    make_subfolder,
+    refuse_irregular,
+    remove_leftovers,
+    write_atomically,
+    write_text,
+)
 from .._utils.errors import RunFolderError
 from .._utils.files import shown
+from .plan import Block, Plan
 from .reader import PREDICTIONS, read_info
 from .schema import Failure, RunInfo
 
@@ -89,7 +97,7 @@ class Store:
                     "folder, or remove this one",
                     "out",
                 )
-            kept = ("finished", "seconds", "facts", "failures", "notes")
+            kept = ("plan", "finished", "seconds", "facts", "failures", "notes")
             self.info = self.info.model_copy(update={name: getattr(earlier, name) for name in kept})
         elif any(path.name != ".lock" and not is_leftover(path) for path in self.folder.iterdir()):
             raise RunFolderError(f"{shown(self.folder)} is not empty and holds no run: pass another folder", "out")
@@ -108,6 +116,16 @@ class Store:
     def missing(self) -> list[int]:
         """Indices of the cells that are not stored, failed and damaged ones included."""
         return [] if self.complete else [index for index in range(self.cells) if not self._stored(index)]
+
+    def extend(self, blocks: Sequence[Block], cells: int) -> None:
+        """Add blocks to the plan, and say how many cells it now has."""
+        plan = self.info.plan or Plan()
+        self.keep_plan(plan.model_copy(update={"blocks": (*plan.blocks, *blocks)}), cells)
+
+    def keep_plan(self, plan: Plan, cells: int) -> None:
+        """Store the plan, so that a resumed run does as it planned."""
+        self.info, self.cells = self.info.model_copy(update={"plan": plan}), cells
+        self.save_info()
 
     def write_cell(
         self, index: int, columns: dict[str, Any], facts: dict[str, dict[str, float]], seconds: float, batch_size: int
@@ -130,7 +148,7 @@ class Store:
         halved = batch_size if batch_size < self.info.batch_size else None
         about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
         table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
-        self._parts.mkdir(exist_ok=True)
+        make_subfolder(self._parts)
         write_atomically(self._part(index), partial(_write_table, table))
 
     def merge(self, failures: Mapping[int, Failure]) -> None:

@@ -116,12 +116,17 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
     info = run.info
     if not model.sha256:
         raise DataError(f"{model.name} has no file, so no SHA-256 identifies it: a leaderboard cannot hold it")
+    grid = info.suite.snr_db
+    if isinstance(grid, str):
+        raise DataError(
+            "its SNRs were laid by a pilot: a leaderboard compares runs on one grid, such as the suite leaderboard's"
+        )
     attacks = _over_the_grid(run)
     specs = {attack.spec for attack in attacks}
     predictions = run.predictions[(run.predictions.model == model.name) & run.predictions.attack.isin(specs | {CLEAN})]
     suite = SuiteRecord(
         title=info.suite.title,
-        snr_db=list(info.suite.snr_db),
+        snr_db=list(grid),
         rulers=list(info.suite.rulers),
         samples=info.suite.samples,
         attacks=[

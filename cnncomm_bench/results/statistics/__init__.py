@@ -2,6 +2,7 @@
 
 from .counts import CLEAN, Counts, Curve
 from .decibels import as_numbers, format_db, format_gain, in_column, read_table
+from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
@@ -12,7 +13,9 @@ from .worst import WORST, mean_drop, strongest
 __all__ = [
     "CLEAN",
     "CONFIDENCE",
+    "PILOT_IMAGES",
     "WORST",
+    "Answers",
     "Counts",
     "Crossing",
     "Curve",
@@ -24,6 +27,7 @@ __all__ = [
     "ThresholdRow",
     "Z",
     "as_numbers",
+    "block_ends",
     "capacity",
     "common_level",
     "crossing",
@@ -34,8 +38,11 @@ __all__ = [
     "format_gain",
     "in_column",
     "isotonic",
+    "lay_grid",
     "mean_drop",
+    "next_points",
     "paired_difference",
+    "pilot_points",
     "quantiles",
     "read_table",
     "resample",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..._utils.frames import groups
-from .intervals import Floats, resample
+from .intervals import Floats, ragged_means, resample
 
 COLUMNS = (
     "model",
@@ -44,7 +44,7 @@ class Curve:
     cells : ndarray, shape-(K,), int
         Rows of `Counts.cells`.
     images : ndarray, shape-(N,), bool
-        Images that ran at all its SNRs and clean.
+        Images that ran at any of its SNRs and clean.
     clean : int
         Row of the model's clean predictions.
     """
@@ -145,7 +145,7 @@ class Counts:
         found = []
         for (model, attack, ruler), group in groups(disturbed, ["model", "attack", "ruler"]):
             rows = group.sort_values("snr_db").index.to_numpy()
-            images = self.ran[rows].all(0) & self.ran[self._clean[model]]
+            images = self.ran[rows].any(0) & self.ran[self._clean[model]]
             snr_db = self.cells["snr_db"].to_numpy()[rows]
             found.append(Curve(model, attack, ruler, snr_db, rows, images, self._clean[model]))
         return found
@@ -186,7 +186,8 @@ class Counts:
         Returns
         -------
         ndarray, shape-(1 + resamples, cells)
-            Row 0 is the sample; NaN for cells that lack one of the images.
+            Row 0 is the sample. A cell that lacks some of the images is scored on the others: in a sequential design
+            the images run at an SNR are chosen without regard to their answers. NaN where it lacks them all.
         """
         key = images.tobytes()
         if key not in self._accuracies:
@@ -202,6 +203,9 @@ class Counts:
                 with np.errstate(invalid="ignore"):
                     means = (weights @ columns) / weights.sum(1, keepdims=True)
                 values[start : start + rows, covering] = means
+                if not covering.all():
+                    some = np.ix_(~covering, images)
+                    values[start : start + rows, ~covering] = ragged_means(weights, self.hits[some], self.ran[some])
             self._accuracies[key] = values
         return self._accuracies[key]
 

@@ -58,7 +58,7 @@ def threshold(counts: Counts, curve: Curve, images: Mask, level: Floats) -> Cros
         level,
         ceiling=accuracies[:, curve.clean],
         chance=counts.chance,
-        images=int(images.sum()),
+        images=counts.ran[np.ix_(curve.cells, images)].sum(1),
     )
 
 
@@ -110,7 +110,7 @@ def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, 
 
 
 def jamming_gain(counts: Counts, curve: Curve) -> Crossing | None:
-    """Threshold of a curve above that of white noise, on the curve's images and at its level.
+    """Threshold of a curve above that of white noise, on the images that both ran and at their level.
 
     Parameters
     ----------
@@ -120,17 +120,17 @@ def jamming_gain(counts: Counts, curve: Curve) -> Crossing | None:
     Returns
     -------
     Crossing or None
-        Of arrays of shape-(1 + resamples,); None where white noise did not run on these images.
+        Of arrays of shape-(1 + resamples,); None where they share no image.
     """
     white = counts.curve(curve.model, GAUSSIAN, curve.ruler)
-    if white is None or not curve.images.any() or not counts.ran[white.cells][:, curve.images].all():
+    if white is None or not (images := curve.images & white.images).any():
         return None
-    level = _own_level(counts, curve)
-    return difference(*(threshold(counts, of, curve.images, level) for of in (curve, white)))
+    level = _own_level(counts, curve, images)
+    return difference(*(threshold(counts, of, images, level) for of in (curve, white)))
 
 
-def _own_level(counts: Counts, curve: Curve) -> Floats:
-    level: Floats = (counts.accuracies(curve.images)[:, curve.clean] + counts.chance) / 2
+def _own_level(counts: Counts, curve: Curve, images: Mask) -> Floats:
+    level: Floats = (counts.accuracies(images)[:, curve.clean] + counts.chance) / 2
     return level
 
 
@@ -138,7 +138,7 @@ def _threshold(counts: Counts, curve: Curve) -> ThresholdRow:
     name = (curve.model, curve.attack, curve.ruler)
     if not curve.images.any():
         return ThresholdRow(*name, *[math.nan] * 7)
-    level = _own_level(counts, curve)
+    level = _own_level(counts, curve, curve.images)
     own = estimate(threshold(counts, curve, curve.images, level))
     if curve.attack == GAUSSIAN:
         return ThresholdRow(*name, float(level[0]), *own, 0.0, 0.0, 0.0)

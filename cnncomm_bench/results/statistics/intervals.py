@@ -106,6 +106,27 @@ def resample(images: int, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     return counts
 
 
+def ragged_means(weights: npt.NDArray[Any], values: Floats, present: npt.NDArray[np.bool_]) -> Floats:
+    """Weighted means over the columns that are present, row by row; NaN where none is.
+
+    Parameters
+    ----------
+    weights : ndarray, shape-(B, N)
+        How often each image is drawn, see `resample`.
+    values : ndarray, shape-(K, N)
+        0 where not present.
+    present : ndarray, shape-(K, N), bool
+
+    Returns
+    -------
+    ndarray, shape-(B, K)
+    """
+    drawn = weights.astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        means: Floats = (drawn @ values.T.astype(np.float32)) / (drawn @ present.T.astype(np.float32))
+    return means.astype(float)
+
+
 def quantiles(low: Floats, high: Floats) -> tuple[float, float]:
     """Percentile interval from bootstrap values, at 95 %; `low` and `high` differ where a value is only bounded.
 

@@ -5,7 +5,9 @@ Everything is vectorised over leading dimensions, so that a bootstrap costs one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,20 @@ from scipy.special import ndtri
 
 from .intervals import Floats, quantiles
 
+LINKS: tuple[Callable[[Floats], Floats], ...] = (
+    ndtri,
+    lambda share: np.log(-np.log1p(-share)),
+    lambda share: -np.log(-np.log(share)),
+)
+"""Scales on which a share is interpolated: tolerances normal in dB, and of Gumbel's law, skewed to either side."""
 
-def isotonic(values: Floats) -> Floats:
+RISE = (0.1, 0.9)
+"""Shares of the way from floor to ceiling between which a curve counts as rising."""
+
+_MARGIN = 1 / 8  # of a step
+
+
+def isotonic(values: Floats, weights: Floats | None = None) -> Floats:
     """Least-squares fit that never falls along the last dimension.
 
     The min-max formula of isotonic regression (Barlow et al. 1972), g_k = max over i <= k of min over j >= k of
@@ -23,6 +37,8 @@ def isotonic(values: Floats) -> Floats:
     Parameters
     ----------
     values : ndarray, shape-(..., K)
+    weights : ndarray, shape-(K,), optional
+        Of the squares, such as how many images a value is the mean of; equal by default.
 
     Returns
     -------
@@ -34,10 +50,11 @@ def isotonic(values: Floats) -> Floats:
     array([0.1, 0.3, 0.3, 0.9])
     """
     steps = values.shape[-1]
-    total = np.concatenate([np.zeros_like(values[..., :1]), values.cumsum(-1)], -1)
+    each = np.ones(steps) if weights is None else np.asarray(weights, dtype=float)
+    total = np.concatenate([np.zeros_like(values[..., :1]), (values * each).cumsum(-1)], -1)
     fitted = np.full_like(values, -np.inf)
     for i in range(steps):
-        means = (total[..., i + 1 :] - total[..., i : i + 1]) / np.arange(1, steps - i + 1)
+        means = (total[..., i + 1 :] - total[..., i : i + 1]) / each[i:].cumsum()
         best = np.minimum.accumulate(means[..., ::-1], -1)[..., ::-1]
         fitted[..., i:] = np.maximum(fitted[..., i:], best)
     return fitted
@@ -52,8 +69,10 @@ class Crossing:
     at : ndarray, shape-(...)
         SNR in dB; -inf below the grid's first SNR, inf above its last, NaN where there is no such level.
     earliest, latest : ndarray, shape-(...)
-        As `at`, but at the neighbouring SNR of the grid where the accuracy on that side is at its floor or ceiling:
-        then the curve may be as steep as it likes, and only the two SNRs bound the crossing.
+        Where curves of other shapes through the same points cross, see `LINKS`: at `at` on a fine grid. An eighth of
+        a step further where a single SNR of the grid is in the curve's rise: so far does interpolation err for normal,
+        logistic, Gumbel and skew-normal tolerances, however narrow. The neighbouring SNR of the grid where none is,
+        or where the accuracy on that side is at its floor or ceiling: the curve may then be as steep as it likes.
     first, last : float
         The grid's first and last SNR.
     """
@@ -66,14 +85,21 @@ class Crossing:
 
 
 def crossing(
-    accuracy: Floats, snr_db: Floats, level: Floats, *, ceiling: Floats, chance: float, images: int
+    accuracy: Floats,
+    snr_db: Floats,
+    level: Floats,
+    *,
+    ceiling: Floats,
+    chance: float,
+    images: int | npt.NDArray[np.integer[Any]],
 ) -> Crossing:
     """SNR at which accuracy crosses a level.
 
     Monotone regression, then monotone cubic interpolation (Fritsch and Butland 1984) of the probit of the accuracy
     between its floor and its ceiling: exact where the images' tolerances are normal in dB, and biased by less than
-    0.2 dB on a 5 dB grid for logistic and moderately skewed ones whose spread is 2.5 dB or more. The floor is chance,
-    or the accuracy at the first SNR where that is lower, so that adversaries have theirs at zero.
+    0.2 dB on a 5 dB grid for logistic and moderately skewed ones whose spread is 2.5 dB or more. What skewed
+    tolerances could shift is added to the interval. The floor is chance, or the accuracy at the first SNR where that
+    is lower, so that adversaries have theirs at zero.
 
     Parameters
     ----------
@@ -83,27 +109,34 @@ def crossing(
     level, ceiling : ndarray, shape-(...)
         The ceiling is the clean accuracy.
     chance : float
-    images : int
+    images : int or ndarray, shape-(K,)
         How many images an accuracy is the mean of: shares closer to 0 or 1 than half an image are clipped.
 
     Returns
     -------
     Crossing
     """
-    fitted = isotonic(accuracy)
+    counted = np.broadcast_to(np.asarray(images, dtype=float), accuracy.shape[-1:])
+    fitted = isotonic(accuracy, counted)
     floor = np.minimum(fitted[..., :1], chance)
     height = np.asarray(ceiling)[..., None] - floor
-    finest = 0.5 / images
+    finest = 0.5 / counted
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (fitted - floor) / height
-        probit = ndtri(np.clip(share, finest, 1 - finest))
-        target = ndtri(np.clip((np.asarray(level)[..., None] - floor) / height, finest, 1 - finest))
+        target = ((np.asarray(level)[..., None] - floor) / height).clip(finest.min(), 1 - finest.min())
     above = fitted >= np.asarray(level)[..., None]
     if len(snr_db) > 1:
         step = np.where(above.any(-1), above.argmax(-1), 1).clip(min=1)
-        at, share_low, share_high = _between(probit, share, np.asarray(snr_db, dtype=float), step, target[..., 0])
-        earliest = np.where(share_high >= 1 - finest, snr_db[step - 1], at)
-        latest = np.where(share_low <= finest, snr_db[step], at)
+        dbs, inside = np.asarray(snr_db, dtype=float), share.clip(finest, 1 - finest)
+        crossings = [_between(link(inside), dbs, step, link(target)[..., 0]) for link in LINKS]
+        at = crossings[0]
+        rising = ((share > RISE[0]) & (share < RISE[1])).sum(-1)
+        below, beyond = dbs[step - 1], dbs[step]
+        margin = np.where(rising == 0, beyond - below, np.where(rising == 1, _MARGIN * (beyond - below), 0))
+        earliest = np.maximum(np.minimum.reduce(crossings) - margin, below)
+        latest = np.minimum(np.maximum.reduce(crossings) + margin, beyond)
+        earliest = np.where(_at(share >= 1 - finest, step), below, earliest)
+        latest = np.where(_at(share <= finest, step - 1), beyond, latest)
     else:  # a single SNR has no inside
         at = earliest = latest = np.full(above.shape[:-1], np.nan)
     bounds = []
@@ -167,13 +200,11 @@ def estimate(values: Crossing) -> tuple[float, float, float]:
     return at, min(low, float(values.earliest[0])), max(high, float(values.latest[0]))
 
 
-def _between(
-    probit: Floats, share: Floats, snr_db: Floats, step: npt.NDArray[np.intp], target: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Crossing between grid points step - 1 and step, and the share of the way up at both."""
+def _between(values: Floats, snr_db: Floats, step: npt.NDArray[np.intp], target: Floats) -> Floats:
+    """Where values cross a target between grid points step - 1 and step."""
     spacing = np.diff(snr_db)
-    secant = np.diff(probit, axis=-1) / spacing
-    slope = np.zeros_like(probit)
+    secant = np.diff(values, axis=-1) / spacing
+    slope = np.zeros_like(values)
     # Fritsch and Butland's weighted harmonic mean inside, the secant at both ends.
     w1, w2 = 2 * spacing[1:] + spacing[:-1], spacing[1:] + 2 * spacing[:-1]
     rising = (secant[..., :-1] > 0) & (secant[..., 1:] > 0)
@@ -181,18 +212,18 @@ def _between(
         mean = (w1 + w2) / (w1 / secant[..., :-1] + w2 / secant[..., 1:])
     slope[..., 1:-1] = np.where(rising, mean, 0)
     slope[..., 0], slope[..., -1] = secant[..., 0], secant[..., -1]
-
-    def pick(values: Floats, index: npt.NDArray[np.intp]) -> Floats:
-        picked: Floats = np.take_along_axis(values, index[..., None], -1)[..., 0]
-        return picked
-
-    z0, z1 = pick(probit, step - 1), pick(probit, step)
+    z0, z1 = _at(values, step - 1), _at(values, step)
     width = spacing[step - 1]
-    d0, d1 = width * pick(slope, step - 1), width * pick(slope, step)
+    d0, d1 = width * _at(slope, step - 1), width * _at(slope, step)
     low, high = np.zeros_like(z0), np.ones_like(z0)
     for _ in range(30):  # bisection: the cubic rises between its ends
         t = (low + high) / 2
         value = z0 * (1 + 2 * t) * (1 - t) ** 2 + d0 * t * (1 - t) ** 2 + z1 * t**2 * (3 - 2 * t) - d1 * t**2 * (1 - t)
         below = value < target
         low, high = np.where(below, t, low), np.where(below, high, t)
-    return snr_db[step - 1] + width * high, pick(share, step - 1), pick(share, step)
+    return np.asarray(snr_db[step - 1] + width * high)
+
+
+def _at(values: npt.NDArray[Any], step: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    picked: npt.NDArray[Any] = np.take_along_axis(values, step[..., None], -1)[..., 0]
+    return picked

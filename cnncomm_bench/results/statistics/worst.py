@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from .counts import Counts, Curve
+from .counts import CLEAN, Counts, Curve
 
 WORST = "worst"
 
@@ -15,8 +15,8 @@ WORST = "worst"
 def add_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataFrame:
     """Per-image worst case over adversaries, as further predictions under the attack `worst`.
 
-    An image is right at an SNR only if it is right under every adversary and seed there. Only images on which all
-    the adversaries ran count, SNR by SNR.
+    An image is right at an SNR only if it is right under every adversary and seed there, see `_on_all_snrs` for SNRs
+    at which not all of them ran. Only images on which all the adversaries ran count.
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ def add_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataF
         raise ValueError(
             f"no predictions under {', '.join(missing) or 'any adversary'}; there are: {', '.join(sorted(known))}"
         )
-    rows = predictions[predictions["attack"].isin(list(adversaries))].copy()
-    rows["attack"] = rows["attack"].astype(object)
+    rows = _on_all_snrs(predictions, adversaries)
     rows["_order"] = rows["attack"].map({name: order for order, name in enumerate(adversaries)}).astype(int)
     rows["_right"] = rows["prediction"] == rows["label"]
     key = ["model", "ruler", "snr_db", "image"]
@@ -51,6 +50,32 @@ def add_worst(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataF
     ran = rows.groupby(key, observed=True, sort=False)["_order"].transform("nunique")
     worst = rows[ran == len(set(adversaries))].drop_duplicates(key).sort_values(key)
     return worst.assign(attack=WORST, seed=predictions["seed"].min(), reached=True)[list(predictions.columns)]
+
+
+def _on_all_snrs(predictions: pd.DataFrame, adversaries: Sequence[str]) -> pd.DataFrame:
+    """Predictions of adversaries at every SNR at which any of them ran an image.
+
+    At an SNR where an adversary did not run, its answer within the next smaller budget that it ran counts, since that
+    is allowed there too; without one, the clean image's.
+    """
+    columns = list(predictions.columns)
+    plain = {"model": object, "attack": object, "ruler": object}
+    rows = predictions[predictions["attack"].isin(list(adversaries))].astype(plain)
+    key = ["model", "ruler", "image"]
+    asked = rows[[*key, "snr_db"]].drop_duplicates()
+    runs = rows[["attack", "seed"]].drop_duplicates()
+    if len(rows) == len(asked) * len(runs):
+        return rows.copy()
+    clean = predictions[predictions["attack"] == CLEAN].astype(plain).drop(columns=["attack", "seed", "ruler"])
+    found = []
+    for attack, seed in runs.itertuples(index=False):
+        own = rows[(rows["attack"] == attack) & (rows["seed"] == seed)]
+        ran = own[key].drop_duplicates()
+        unharmed = ran.merge(clean, on=["model", "image"]).assign(attack=attack, seed=seed)
+        answers = pd.concat([own, unharmed[columns]]).sort_values("snr_db", kind="stable")
+        wanted = asked.merge(ran, on=key).sort_values("snr_db", kind="stable")
+        found.append(pd.merge_asof(wanted, answers, on="snr_db", by=key, direction="forward")[columns])
+    return pd.concat(found, ignore_index=True)
 
 
 def strongest(threshold_of: Mapping[str, float], drop_of: Mapping[str, float]) -> str:
