@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..attacks import AtRadius, Attack, Noise, NoiseBatch, Perturbed
 from ..data import Dataset, Indices
-from ..results import Block, Plan, Suite, suites
+from ..results import AUTO, Block, Plan, Suite
 
 BLOCK = 1024
 """Images a cell holds at most: small enough to lose little, large enough to fill batches."""
@@ -109,7 +109,7 @@ def plan(
             subset = dataset.subset(laid.samples.get(entry.spec, entry.samples or suite.samples))
             size = min(BLOCK, laid.cell_images.get(entry.spec, BLOCK))
             for ruler in rulers_of(suite.rulers, attack):
-                grid = laid.grid(entry.spec, ruler) or (NOMINAL_GRID if suite.snr_db == suites.AUTO else suite.snr_db)
+                grid = laid.grid(entry.spec, ruler) or (NOMINAL_GRID if suite.snr_db == AUTO else suite.snr_db)
                 if isinstance(attack, AtRadius):
                     grid = (round(attack.nominal_db(norm, values), 2),)
                 for seed in seeds_of(attack, seeds):

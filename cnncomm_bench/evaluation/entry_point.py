@@ -19,7 +19,7 @@ from .._utils.errors import DataError, UsageError
 from ..attacks import Attack, Logits
 from ..data import ArrayLike, Images, chunks, images_sha256
 from ..models import Model, Preprocessing
-from ..results import Run, RunConfig, suites
+from ..results import AUTO, Run, RunConfig
 from .execution import execute
 from .preparation import Request, choose_suite
 
@@ -30,7 +30,7 @@ def evaluate(
     labels: npt.NDArray[Any] | Tensor,
     *,
     attacks: Sequence[str | Attack],
-    snr_db: Sequence[float] | str = suites.AUTO,
+    snr_db: Sequence[float] | str = AUTO,
     precision: float | None = None,
     ruler: str = "realised",
     seed: int = 0,

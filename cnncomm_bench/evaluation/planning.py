@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..data import Indices
-from ..results import Plan, RunInfo, suites
+from ..results import AUTO, Plan, RunInfo
 from ..results.statistics import PILOT_IMAGES
 from . import executors
 from .cells import BLOCK, NOMINAL_GRID, Cell, Clean, block_cells
@@ -50,7 +50,7 @@ def make_plan(request: Request, worker: Worker, costs: Costs, *, quiet: bool) ->
     plan = Plan(cell_images=_cell_images(request, worker))
     if request.config.minutes is not None:
         plan = plan.model_copy(update={"samples": fit(request, costs, request.config.minutes * 60)})
-    if info.suite.snr_db == suites.AUTO and request.config.precision is None:
+    if info.suite.snr_db == AUTO and request.config.precision is None:
         plan = plan.model_copy(update={"grids": _pilot(request, worker, costs, plan, quiet=quiet).grids()})
     return plan
 
@@ -107,7 +107,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
             list(worker.compute([job], lambda cell, count: None))
             last = time.perf_counter() - started
         seconds = max(seconds, last / len(images))
-    grid = NOMINAL_GRID if info.suite.snr_db == suites.AUTO else info.suite.snr_db
+    grid = NOMINAL_GRID if info.suite.snr_db == AUTO else info.suite.snr_db
     sizes = {}
     for entry in info.suite.attacks:
         each = seconds * entry.attack.passes(info.data.classes).weight * (1 if entry.at_radius else len(grid))

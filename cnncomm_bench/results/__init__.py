@@ -3,7 +3,7 @@
 from . import flat_boundary, suites
 from .configuration import RunConfig, read_settings
 from .gradient_warnings import ATHALYE
-from .grids import check_grid, parse_grid
+from .grids import AUTO, check_grid, parse_grid
 from .plan import Block, Grid, Plan
 from .run import Run
 from .schema import DataInfo, Failure, ModelInfo, RunInfo
@@ -13,6 +13,7 @@ from .writer import CorruptCellError, Store, write_run
 
 __all__ = [
     "ATHALYE",
+    "AUTO",
     "Block",
     "CorruptCellError",
     "DataInfo",

@@ -55,6 +55,10 @@ FREE = {"out", "folder", "classes", "help", "debug"}
 """Parameters for which those words are legal names, or that take no value."""
 
 
+SETTINGS = ("size", "bits", "samples", "seeds", "batch_size", "precision", "minutes")
+"""Numbers that the configuration of a run checks, not the option."""
+
+
 LEGAL = {"samples": (HUGE,), "max_bits": (HUGE,), "min_errors": (HUGE,)}
 """Those that are none for an option: upper limits, which no number exceeds."""
 
@@ -81,10 +85,11 @@ def _options(path: list[str], command: click.Command) -> Iterator[Attempt]:
     for option in command.params:
         if not isinstance(option, click.Option) or option.is_flag or option.name in FREE:
             continue
-        number = isinstance(option.type, click.IntRange | click.FloatRange) or option.type in (click.INT, click.FLOAT)
+        typed = isinstance(option.type, click.IntRange | click.FloatRange) or option.type in (click.INT, click.FLOAT)
+        number = typed or option.name in SETTINGS
         wrong = dict.fromkeys([*(NUMBERS if number else WORDS), *ROWS.get(option.name or "", ())])
         for value in LEGAL.get(option.name or "", ()):
-            wrong.pop(value)
+            wrong.pop(value, None)
         for value in wrong:
             line = [*path, *ARGUMENTS.get(path[-1], ()), option.opts[0], value]
             yield Attempt(
