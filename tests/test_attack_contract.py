@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from cnncomm_bench.attacks import Passes, available, parse
-from cnncomm_bench.evaluation.preparation import prepare
+from cnncomm_bench.evaluation import execute, prepare
+from cnncomm_bench.results import RunConfig
 from tests import attack_contract as contract
 
 # Few steps, where an attack takes many by default; targeted classes are a loop of their own.
@@ -78,9 +79,8 @@ def test_an_attack_that_stops_when_it_fools_says_so(asked):
 def test_what_is_stochastic_runs_once_a_seed(spec, columns, tmp_path):
     if spec.startswith("torchattacks"):
         pytest.importorskip("torchattacks")
-    run = prepare(
-        ["bundled:standard"], attacks=[spec], snr="25,30", samples=30, seeds=[0, 1], out=tmp_path / "run"
-    ).execute("")
+    settings = {"attacks": [spec], "snr": "25,30", "samples": 30, "seeds": [0, 1], "out": tmp_path / "run"}
+    run = execute(prepare(RunConfig.of(models=["bundled:standard"], **settings)))
     rows = run.predictions[run.predictions.attack == spec]
     by_seed = [part.realised_snr_db.to_numpy() for _, part in rows.groupby("seed")]
     assert len(by_seed) == columns
