@@ -26,7 +26,7 @@ from .typed import typed
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the results go. The same command "
               "resumes where it was cut off. Default: a folder under runs/.")  # fmt: skip
 def section5(experiment: str, **options: Any) -> None:
-    """Make the arguments of the paper's Section 5 experiments: features, samples, tradeoff, checkbits."""
+    """Run the paper's arguments as experiments: features, samples, tradeoff, checkbits; and decoding of Fig. 2."""
     from ..experiments.section5 import execute, open_setting, summary
 
     setting, identity, folder = open_setting(**options)
