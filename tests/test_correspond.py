@@ -108,6 +108,15 @@ def test_spacings_are_not_alike_where_the_residual_is_uncertain():
     assert unsure.residual_high - unsure.residual_low > sure.residual_high - sure.residual_low
 
 
+def test_the_order_of_places_may_fall_as_well_as_rise():
+    """On the realised ruler the smaller alpha needs the lower SNR."""
+    generator = np.random.default_rng(0)
+    middles = [30.0, 15.0, 9.0, 5.0]
+    falling = compared(middles, middles, 0, spread=0.005)
+    assert falling.alike
+    assert not compared(middles, generator.uniform(5, 30, 4), 0).alike
+
+
 def test_equal_members_have_no_spacings():
     same = family([20.0] * 4, db=FINE)[None]
     found = random_spacings(same, FINE, same, FINE, draws=20)

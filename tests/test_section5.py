@@ -11,7 +11,7 @@ from torch import nn
 from cnncomm_bench import bundled
 from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
 from cnncomm_bench.cli.main import main
-from cnncomm_bench.experiments.section5 import carriers, features, rates, samples
+from cnncomm_bench.experiments.section5 import carriers, decoding, features, rates, samples
 from cnncomm_bench.experiments.section5.setting import Setting
 from cnncomm_bench.experiments.section5.spectrum import agreement, density, means
 from cnncomm_bench.experiments.training import train
@@ -233,6 +233,28 @@ def test_samples_run_on_a_small_ladder(setting, monkeypatch):
     controls = [claim for claim in outcome.claims if claim.id == "samples-control"]
     assert len(controls) == 2 and all(claim.verdict == "undecided" for claim in controls)
     assert [claim.id for claim in outcome.claims][:2] == ["samples-gap", "samples"]
+
+
+def test_the_last_layer_alone_learns_and_the_features_stay(setting):
+    source = setting.trained("source", setting.train_images, setting.train_labels)
+    with_norm = nn.Sequential(nn.BatchNorm2d(1), source)
+    layer = decoding.LastLayer(with_norm)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    train(layer, setting.train_images, setting.train_labels, epochs=1, learning_rate=0.05, quiet=True)
+    moved = {name for name, value in layer.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"network.1.3.weight", "network.1.3.bias"}
+    assert torch.equal(weights(source), weights(with_norm[1]))  # a copy is trained
+    with pytest.raises(ModelError, match="no linear layer"):
+        decoding.LastLayer(nn.Flatten())
+
+
+def test_decoding_has_a_claim_and_a_control_for_each_noise(setting, monkeypatch):
+    monkeypatch.setattr(decoding, "TESTS", 60)
+    outcome = decoding.run(setting)
+    assert [claim.id for claim in outcome.claims] == ["decoding", "decoding-control"] * 2
+    controls = [claim.verdict for claim in outcome.claims if claim.id == "decoding-control"]
+    assert controls == ["undecided", "undecided"]
+    assert len(outcome.tables["decoding"]) == 2 * 4 * decoding.NETWORKS
 
 
 def test_bundled_training_images_are_balanced_and_no_test_images():

@@ -24,7 +24,7 @@ Disturbance = Callable[[Logits, Tensor, Tensor, int], Tensor]
 """(model, images in [0, 1], labels, step) to the images that the model is trained on."""
 
 
-def at_snr(attack: Attack, snr_db: float, seed: int = 0) -> Disturbance:
+def at_snr(attack: Attack, snr_db: float, seed: int = 0, ruler: str = "realised") -> Disturbance:
     """Training images disturbed by an attack at a fixed SNR, with fresh noise at every step.
 
     Parameters
@@ -32,6 +32,8 @@ def at_snr(attack: Attack, snr_db: float, seed: int = 0) -> Disturbance:
     attack : Attack
     snr_db : float
     seed : int
+    ruler : {"realised", "dispersion", "geometric"}
+        Adversaries know only `realised`.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def at_snr(attack: Attack, snr_db: float, seed: int = 0) -> Disturbance:
             # Every image, also those that are misclassified already: training wants the loss, not the error.
             budget = torch.full((len(images),), snr_db, dtype=torch.float64, device=images.device)
             return attack.perturb(batch.for_adversary(labels, model), budget, attack.drawn(batch))
-        (disturbed,) = attack.sweep(batch, torch.tensor([snr_db], dtype=torch.float64))
+        (disturbed,) = attack.sweep(batch, torch.tensor([snr_db], dtype=torch.float64), ruler=ruler)
         return disturbed.images
 
     return disturb

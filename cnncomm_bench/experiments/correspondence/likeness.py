@@ -207,8 +207,8 @@ def random_spacings(
     generator = np.random.default_rng(seed)
     null = np.empty(draws)
     for draw in range(draws):
-        between = np.sort(generator.uniform(places[0], places[-1], len(places) - 2))
-        drawn = np.concatenate([places[:1], between if places[-1] >= places[0] else between[::-1], places[-1:]])
+        shares = np.concatenate([[0.0], np.sort(generator.random(len(places) - 2)), [1.0]])
+        drawn = places[0] + shares * (places[-1] - places[0])
         null[draw] = _fit(first[0], first_db, second[0], grids + (drawn - places)[:, None])
     low, high = quantiles(residuals, residuals)
     return Spacings(
