@@ -17,7 +17,7 @@ from .statistics.counts import CLEAN
 from .statistics.rows import CurveRow, ThresholdRow
 from .statistics.worst import WORST
 
-_ROUNDED = 1.05  # a design and a score draw their own bootstrap samples
+_ROUNDED = 1.02  # a design and a score draw their own bootstrap samples
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
 
 

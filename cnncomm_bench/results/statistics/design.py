@@ -24,6 +24,7 @@ FIRST_DB, LAST_DB = (-20.0, 0.0), (50.0, 100.0)
 
 _BACK = 0.02  # accuracy below clean at which a curve counts as back at its ceiling
 _FEWEST_IMAGES = 2 * PILOT_IMAGES  # below, a bootstrap interval is not believed
+_SAFE = 0.93  # of the precision: a score draws its own bootstrap samples, and stopping favours narrow intervals
 _GROWTH = 4  # a block holds a quarter of the images before it
 _RESAMPLES = 400
 _LIKELY = (0.25, 0.75)
@@ -177,7 +178,7 @@ def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -
 def precise(found: Crossing, seen: Answers, precision: float) -> bool:
     """Whether a threshold is known to a precision: its interval, on images that do not make it doubtful."""
     at, low, high = estimate(found)
-    return seen.hits.shape[1] >= _FEWEST_IMAGES and max(high - at, at - low) <= precision
+    return seen.hits.shape[1] >= _FEWEST_IMAGES and max(high - at, at - low) <= _SAFE * precision
 
 
 def block_ends(images: int) -> list[int]:
