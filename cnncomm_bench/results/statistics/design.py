@@ -24,7 +24,6 @@ FIRST_DB, LAST_DB = (-20.0, 0.0), (50.0, 100.0)
 
 _BACK = 0.02  # accuracy below clean at which a curve counts as back at its ceiling
 _FEWEST_IMAGES = 2 * PILOT_IMAGES  # below, a bootstrap interval is not believed
-_SAFE = 0.93  # of the precision: a score draws its own bootstrap samples, and stopping favours narrow intervals
 _GROWTH = 4  # a block holds a quarter of the images before it
 _RESAMPLES = 400
 _LIKELY = (0.25, 0.75)
@@ -45,6 +44,8 @@ class Answers:
     clean : ndarray, shape-(N,)
         Whether it was right without noise.
     chance : float
+    weights : ndarray, shape-(1 + resamples, N), optional
+        How often each image is drawn in a bootstrap, see `resample`; by default, samples of these images alone.
     """
 
     snr_db: Floats
@@ -52,6 +53,7 @@ class Answers:
     ran: npt.NDArray[np.bool_]
     clean: Floats
     chance: float
+    weights: npt.NDArray[np.uint8] | None = None
 
     @property
     def accuracy(self) -> Floats:
@@ -72,7 +74,7 @@ class Answers:
         level : float, optional
             By default halfway from chance to clean accuracy, as that is in each bootstrap sample.
         """
-        weights = resample(self.hits.shape[1], _RESAMPLES, 0)
+        weights = resample(self.hits.shape[1], _RESAMPLES, 0) if self.weights is None else self.weights
         clean = ragged_means(weights, self.clean[None], np.ones((1, len(self.clean)), dtype=np.bool_))[:, 0]
         return crossing(
             ragged_means(weights, self.hits, self.ran),
@@ -178,7 +180,7 @@ def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -
 def precise(found: Crossing, seen: Answers, precision: float) -> bool:
     """Whether a threshold is known to a precision: its interval, on images that do not make it doubtful."""
     at, low, high = estimate(found)
-    return seen.hits.shape[1] >= _FEWEST_IMAGES and max(high - at, at - low) <= _SAFE * precision
+    return seen.hits.shape[1] >= _FEWEST_IMAGES and max(high - at, at - low) <= precision
 
 
 def block_ends(images: int) -> list[int]:
