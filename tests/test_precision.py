@@ -68,8 +68,9 @@ def test_a_precision_is_reached_and_a_broken_run_ends_the_same(tmp_path, labelle
     whole = execute(request(tmp_path / "whole", **asked), quiet=True, outputs=False)
     thresholds = whole.thresholds[whole.thresholds.attack != "worst"]
     sides = np.maximum(thresholds.high - thresholds.threshold_db, thresholds.threshold_db - thresholds.low)
-    late = {attack for attack in thresholds.attack if any(attack in line for line in whole.warnings)}
-    assert (sides[~thresholds.attack.isin(late)] <= 1.5 * 1.06).all()
+    imprecise = [line for line in whole.warnings if "there are no more images" in line]
+    late = {attack for attack in thresholds.attack if any(f": {attack}:" in line for line in imprecise)}
+    assert (sides[~thresholds.attack.isin(late)] <= 1.5 + 1e-3).all()
     assert len(late) < 3
 
     written = Store.write_cell
@@ -92,7 +93,7 @@ def test_a_precision_is_reached_and_a_broken_run_ends_the_same(tmp_path, labelle
 def test_a_precision_takes_fewer_predictions_than_a_grid_of_as_many_images(images):
     run = evaluate(bundled.load("standard"), *images, attacks=["gaussian"], precision=1)
     own = run.predictions[run.predictions.attack == "gaussian"]
-    assert len(own) < 5 * own.image.nunique()
+    assert len(own) < 7 * own.image.nunique()
 
 
 def test_precision_that_images_do_not_suffice_for_is_said(images):

@@ -11,11 +11,13 @@ from ..data import Dataset
 from ..results import Block, Entry, Grid
 from ..results.statistics import (
     PILOT_IMAGES,
+    RESAMPLES,
     Answers,
     block_ends,
     lay_grid,
     next_points,
     pilot_points,
+    resample,
 )
 from .cells import Cell, rulers_of
 
@@ -62,6 +64,8 @@ class Design:
             block = np.setdiff1d(dataset.subset(end), taken)
             self._place[block] = len(taken) + np.arange(len(block))
             taken = dataset.subset(end)
+        # A score's own bootstrap samples: what the design takes for precise, the score finds precise.
+        self._weights = resample(count, RESAMPLES, 0)[:, np.argsort(self._place[dataset.keep])]
         self._clean = np.zeros((models, count))
         self._sums: dict[tuple[int, str, str], dict[float, tuple[Any, Any]]] = {}
         self._failed: set[tuple[int, str, str]] = set()
@@ -149,4 +153,5 @@ class Design:
         ran = ran[:, :images]
         sums = np.array([seen[db][0][:images] for db in counts]).reshape(ran.shape)
         hits = np.divide(sums, ran, out=np.zeros(sums.shape), where=ran > 0)
-        return Answers(np.array(list(counts)), hits, ran > 0, self._clean[model, :images], self._chance)
+        clean, weights = self._clean[model, :images], self._weights[:, :images]
+        return Answers(np.array(list(counts)), hits, ran > 0, clean, self._chance, weights)

@@ -17,7 +17,7 @@ from .statistics.counts import CLEAN
 from .statistics.rows import CurveRow, ThresholdRow
 from .statistics.worst import WORST
 
-_ROUNDED = 1.05  # a design and a score draw their own bootstrap samples
+_ROUNDED = 1e-3  # dB
 _UNPERTURBED = 0.02  # share of images that an attack may leave alone at the largest budget without remark
 
 
@@ -97,7 +97,7 @@ def _imprecise(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:
         return
     for row in rows(thresholds[thresholds["attack"] != WORST], ThresholdRow):
         reached = max(row.high - row.threshold_db, row.threshold_db - row.low)
-        if math.isfinite(row.threshold_db) and reached > asked * _ROUNDED:
+        if math.isfinite(row.threshold_db) and reached > asked + _ROUNDED:
             yield (
                 f"{row.model}: {row.attack}: threshold known to +-{reached:.2g} dB, not to +-{asked:g}: "
                 "there are no more images"

@@ -5,7 +5,17 @@ from .decibels import as_numbers, format_db, format_gain, in_column, read_table
 from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
 from .gains import common_level, threshold
 from .information import capacity
-from .intervals import CONFIDENCE, Floats, Z, effective_trials, paired_difference, quantiles, resample, wilson
+from .intervals import (
+    CONFIDENCE,
+    RESAMPLES,
+    Floats,
+    Z,
+    effective_trials,
+    paired_difference,
+    quantiles,
+    resample,
+    wilson,
+)
 from .rows import CurveRow, GainRow, InformationRow, ScoreRow, ThresholdRow
 from .thresholds import Crossing, crossing, difference, estimate, isotonic
 from .worst import WORST, mean_drop, strongest
@@ -14,6 +24,7 @@ __all__ = [
     "CLEAN",
     "CONFIDENCE",
     "PILOT_IMAGES",
+    "RESAMPLES",
     "WORST",
     "Answers",
     "Counts",

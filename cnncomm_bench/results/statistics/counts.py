@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..._utils.frames import groups
-from .intervals import Floats, ragged_means, resample
+from .intervals import RESAMPLES, Floats, ragged_means, resample
 
 COLUMNS = (
     "model",
@@ -100,7 +100,7 @@ class Counts:
         is NaN, or duplicate rows.
     """
 
-    def __init__(self, predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: int = 1000) -> None:
+    def __init__(self, predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: int = RESAMPLES) -> None:
         _check(predictions, classes)
         self.classes, self.chance, self.seed, self.resamples = classes, 1 / classes, seed, resamples
         keys = {name: _codes(predictions[name]) for name in ("model", "attack", "ruler", "snr_db", "seed")}

@@ -44,6 +44,8 @@ class Answers:
     clean : ndarray, shape-(N,)
         Whether it was right without noise.
     chance : float
+    weights : ndarray, shape-(1 + resamples, N), optional
+        How often each image is drawn in a bootstrap, see `resample`; by default, samples of these images alone.
     """
 
     snr_db: Floats
@@ -51,6 +53,7 @@ class Answers:
     ran: npt.NDArray[np.bool_]
     clean: Floats
     chance: float
+    weights: npt.NDArray[np.uint8] | None = None
 
     @property
     def accuracy(self) -> Floats:
@@ -71,7 +74,7 @@ class Answers:
         level : float, optional
             By default halfway from chance to clean accuracy, as that is in each bootstrap sample.
         """
-        weights = resample(self.hits.shape[1], _RESAMPLES, 0)
+        weights = resample(self.hits.shape[1], _RESAMPLES, 0) if self.weights is None else self.weights
         clean = ragged_means(weights, self.clean[None], np.ones((1, len(self.clean)), dtype=np.bool_))[:, 0]
         return crossing(
             ragged_means(weights, self.hits, self.ran),

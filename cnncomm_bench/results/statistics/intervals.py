@@ -15,6 +15,9 @@ from scipy.special import ndtri
 Floats = npt.NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95
+RESAMPLES = 1000
+"""Bootstrap samples of a score."""
+
 Z = float(ndtri((1 + CONFIDENCE) / 2))
 
 
