@@ -140,7 +140,7 @@ def main() -> None:
             shutil.rmtree(place, ignore_errors=True)
 
     sys.addaudithook(_audit)
-    atheris.Setup([sys.argv[0], *sys.argv[2:], "-timeout=10", "-rss_limit_mb=4096", str(folder)], once)
+    atheris.Setup([sys.argv[0], *sys.argv[2:], "-timeout=60", "-rss_limit_mb=4096", str(folder)], once)
     atheris.Fuzz()
 
 

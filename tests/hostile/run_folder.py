@@ -56,7 +56,7 @@ def _fields() -> Iterator[Attempt]:
     for where, found in stored.containers(content):
         if {"preprocessing", "facts", "versions", "seconds", "left_out"} & set(where):
             continue
-        for key in required & found.keys() - ({"sha256"} if "models" in where else set()):
+        for key in sorted(required & found.keys() - ({"sha256"} if "models" in where else set())):
             changed = stored.without(content, where, key)
             yield Attempt(
                 SURFACE, f"without {stored.named((*where, key))}", partial(_report, content=changed), says=key
