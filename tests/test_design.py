@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def sequential(images: Images, precision: float, *, adversary: bool) -> tuple[An
     seen, points = pilot(images, adversary=adversary)
     ends = design.block_ends(len(images.clean))
     cells = [(slice(0, ends[0]), points)]
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in itertools.pairwise(ends):
         points = design.next_points(seen, precision)
         if not points:
             break
@@ -215,5 +216,5 @@ def test_blocks_grow_by_a_quarter():
     ends = design.block_ends(5000)
     assert ends[:3] == [64, 128, 192]
     assert ends[-1] == 5000
-    assert all(b - a <= max(64, a / 4) for a, b in zip(ends, ends[1:], strict=False))
+    assert all(b - a <= max(64, a / 4) for a, b in itertools.pairwise(ends))
     assert design.block_ends(40) == [40]

@@ -10,6 +10,7 @@ one more, unharmed. The run's SNRs are all that can be replayed; "more" says tha
 """
 
 import argparse
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -94,7 +95,7 @@ def sequential(stored: Stored, precision: float) -> Cells | None:
     seen, points = stored.pilot()
     ends = block_ends(len(stored.clean))
     cells = [(slice(0, ends[0]), points)]
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in itertools.pairwise(ends):
         points = stored.known(next_points(seen, precision))
         if not points:
             return cells
