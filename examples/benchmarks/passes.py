@@ -25,7 +25,8 @@ def main() -> None:
     for name in parser.parse_args().models:
         accuracy = {}
         for spec in (PGD, "apgd-ce", "fmn"):
-            run = evaluate(bundled.load(name), images[::stride], labels[::stride], attacks=[spec], name=name)
+            chosen = images[::stride], labels[::stride]
+            run = evaluate(bundled.load(name), *chosen, attacks=[spec], snr_db="0:50:5", name=name)
             facts = run.info.facts[name][spec]
             forward, backward = (sum(facts[f"{kind}_passes"].values()) for kind in ("forward", "backward"))
             accuracy[spec] = run.curves[run.curves.attack == spec].set_index("snr_db").accuracy
