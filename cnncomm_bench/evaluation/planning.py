@@ -90,7 +90,9 @@ def _pilot(request: Request, worker: Worker, costs: Costs, plan: Plan, *, quiet:
                         agreed[cell.model] = np.asarray(result.columns["prediction"])
             blocks = [block for block in design.next_blocks() if labels is not None or block.model in agreed]
             cells = [
-                cell for block in blocks for cell in block_cells(block, info.suite, request.dataset, info.seeds[:1])
+                cell
+                for block in blocks
+                for cell in block_cells(block, info.suite, request.dataset, info.seeds[:1], plan)
             ]
     return design
 
