@@ -101,7 +101,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
     """Images that an attack's cell holds: a power of two, about a minute's worth by the time of a clean pass."""
     info = request.info
     images = request.dataset.keep[:_TIMED]
-    seconds = 0.0
+    seconds, size = 0.0, worker.batch_size
     for model in range(len(request.models)):
         job = Job(0, Cell(model, Clean(), "realised", 0, images, (math.inf,)), None)
         for _ in range(2):  # the first pass may be slow for being the first
@@ -109,6 +109,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
             list(worker.compute([job], lambda cell, count: None))
             last = time.perf_counter() - started
         seconds = max(seconds, last / len(images))
+    worker.batch_size = size  # a few images are too few to tell what fits
     grid = NOMINAL_GRID if info.suite.snr_db == suites.AUTO else info.suite.snr_db
     sizes = {}
     for entry in info.suite.attacks:
