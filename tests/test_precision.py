@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from cnncomm_bench import Run, bundled, evaluate
-from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.errors import DataError, UsageError
 from cnncomm_bench.cli import tables
 from cnncomm_bench.evaluation import execute, forecast, planning, prepare
 from cnncomm_bench.evaluation.forecast import Cost, fit
+from cnncomm_bench.report import leaderboard
 from cnncomm_bench.results import RunConfig, Store, score, suites
 from cnncomm_bench.results.scores import add_worst
 
@@ -207,3 +208,9 @@ def test_blocks_are_stored_in_cells_of_the_planned_size(tmp_path, monkeypatch):
     assert max(len(cell.images) for cell in cells) == 40
     ran = run.predictions[run.predictions.attack == "gaussian"]
     assert len(ran) == sum(cell.num_forwards for cell in cells)
+
+
+def test_a_leaderboard_refuses_grids_of_a_pilot(tmp_path):
+    execute(request(tmp_path / "run", attacks=["gaussian"], samples=30), quiet=True, outputs=False)
+    with pytest.raises(DataError, match="rerun with the suite leaderboard"):
+        leaderboard.add(tmp_path / "run", tmp_path / "board")
