@@ -118,7 +118,9 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
         raise DataError(f"{model.name} has no file, so no SHA-256 identifies it: a leaderboard cannot hold it")
     grid = info.suite.snr_db
     if isinstance(grid, str):
-        raise DataError("a pilot laid the run's SNRs, and a leaderboard needs one grid: rerun with the suite leaderboard")
+        raise DataError(
+            "a pilot laid the run's SNRs, and a leaderboard needs one grid: rerun with the suite leaderboard"
+        )
     attacks = _over_the_grid(run)
     specs = {attack.spec for attack in attacks}
     predictions = run.predictions[(run.predictions.model == model.name) & run.predictions.attack.isin(specs | {CLEAN})]
