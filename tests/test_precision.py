@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from cnncomm_bench import Run, bundled, evaluate
-from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.errors import DataError, UsageError
 from cnncomm_bench.cli import tables
 from cnncomm_bench.evaluation import execute, forecast, planning, prepare
 from cnncomm_bench.evaluation.forecast import Cost, fit
+from cnncomm_bench.report import leaderboard
 from cnncomm_bench.results import RunConfig, Store, score, suites
 from cnncomm_bench.results.scores import add_worst
 
@@ -57,6 +58,7 @@ def test_the_pages_of_an_auto_run_are_written(tmp_path):
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_precision_is_reached_and_a_broken_run_ends_the_same(tmp_path, labelled, monkeypatch):
+    monkeypatch.setattr(planning, "_cell_images", lambda *rest: {})  # rows are stored by cells, which time sizes
     if not labelled:
         from PIL import Image
 
@@ -196,3 +198,19 @@ def test_images_that_did_not_run_everywhere_are_scored_where_they_did():
 def test_old_and_new_metadata_have_their_grids():
     info = Run.open("tests/historic/run-v2").info
     assert info.snr_db == info.common_snr_db == info.grid("gaussian", "realised") == info.suite.snr_db
+
+
+def test_blocks_are_stored_in_cells_of_the_planned_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "_cell_images", lambda *rest: {"gaussian": 40})
+    asked = request(tmp_path / "run", attacks=["gaussian"], precision=2, samples=200)
+    run = execute(asked, quiet=True, outputs=False)
+    cells = [cell for cell in asked.planned(run.info.plan, in_blocks=True) if not cell.clean]
+    assert max(len(cell.images) for cell in cells) == 40
+    ran = run.predictions[run.predictions.attack == "gaussian"]
+    assert len(ran) == sum(cell.num_forwards for cell in cells)
+
+
+def test_a_leaderboard_refuses_grids_of_a_pilot(tmp_path):
+    execute(request(tmp_path / "run", attacks=["gaussian"], samples=30), quiet=True, outputs=False)
+    with pytest.raises(DataError, match="rerun with the suite leaderboard"):
+        leaderboard.add(tmp_path / "run", tmp_path / "board")

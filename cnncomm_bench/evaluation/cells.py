@@ -116,17 +116,21 @@ def plan(
                     for block in _blocks(subset, size):
                         cells.append(Cell(model, attack, ruler, seed, block, grid))
     for each in laid.blocks:
-        cells += block_cells(each, suite, dataset, seeds)
+        cells += block_cells(each, suite, dataset, seeds, laid)
     return cells
 
 
-def block_cells(block: Block, suite: Suite, dataset: Dataset, seeds: Sequence[int]) -> list[Cell]:
-    """The cells of a block of a sequential design, one for each seed."""
+def block_cells(block: Block, suite: Suite, dataset: Dataset, seeds: Sequence[int], laid: Plan) -> list[Cell]:
+    """The cells of a block of a sequential design, of the size that is planned for its attack."""
     attack = next(entry.attack for entry in suite.attacks if entry.spec == block.attack)
     images = dataset.subset(block.last)
     if block.first:
         images = np.setdiff1d(images, dataset.subset(block.first))
-    return [Cell(block.model, attack, block.ruler, seed, images, block.snr_db) for seed in seeds_of(attack, seeds)]
+    return [
+        Cell(block.model, attack, block.ruler, seed, part, block.snr_db)
+        for seed in seeds_of(attack, seeds)
+        for part in _blocks(images, min(BLOCK, laid.cell_images.get(block.attack, BLOCK)))
+    ]
 
 
 def seeds_of(attack: Attack, seeds: Sequence[int]) -> Sequence[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .._utils.errors import Interrupted
 from ..report import write_outputs
 from ..results import Plan, Run, Store
@@ -50,7 +52,7 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
             store.keep_plan(plan, len(cells))
             design = design_of(request, config.precision, samples_of(info, plan)) if precision else None
             complete(cells, worker, store, executor=config.executor, weigh=costs.weight, quiet=quiet, design=design,
-                     extend=request.cells_of)  # fmt: skip
+                     extend=partial(request.cells_of, plan))  # fmt: skip
             run = Run.open(folder)
             if outputs:
                 write_outputs(run, folder, data=request.data, models=request.models)

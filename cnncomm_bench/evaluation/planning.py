@@ -90,7 +90,9 @@ def _pilot(request: Request, worker: Worker, costs: Costs, plan: Plan, *, quiet:
                         agreed[cell.model] = np.asarray(result.columns["prediction"])
             blocks = [block for block in design.next_blocks() if labels is not None or block.model in agreed]
             cells = [
-                cell for block in blocks for cell in block_cells(block, info.suite, request.dataset, info.seeds[:1])
+                cell
+                for block in blocks
+                for cell in block_cells(block, info.suite, request.dataset, info.seeds[:1], plan)
             ]
     return design
 
@@ -99,7 +101,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
     """Images that an attack's cell holds: a power of two, about a minute's worth by the time of a clean pass."""
     info = request.info
     images = request.dataset.keep[:_TIMED]
-    seconds = 0.0
+    seconds, size = 0.0, worker.batch_size
     for model in range(len(request.models)):
         job = Job(0, Cell(model, Clean(), "realised", 0, images, (math.inf,)), None)
         for _ in range(2):  # the first pass may be slow for being the first
@@ -107,6 +109,7 @@ def _cell_images(request: Request, worker: Worker) -> dict[str, int]:
             list(worker.compute([job], lambda cell, count: None))
             last = time.perf_counter() - started
         seconds = max(seconds, last / len(images))
+    worker.batch_size = size  # a few images are too few to tell what fits
     grid = NOMINAL_GRID if info.suite.snr_db == AUTO else info.suite.snr_db
     sizes = {}
     for entry in info.suite.attacks:

@@ -76,9 +76,10 @@ class Request:
             bits=self.info.bits,
         )
 
-    def cells_of(self, blocks: Sequence[Block]) -> list[Cell]:
+    def cells_of(self, laid: Plan, blocks: Sequence[Block]) -> list[Cell]:
         """The cells of blocks of a sequential design."""
-        return [cell for block in blocks for cell in block_cells(block, self.info.suite, self.dataset, self.info.seeds)]
+        how = self.info.suite, self.dataset, self.info.seeds
+        return [cell for block in blocks for cell in block_cells(block, *how, laid)]
 
     @property
     def folder(self) -> Path:

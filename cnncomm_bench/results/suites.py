@@ -12,7 +12,8 @@ from .. import attacks as _attacks
 from .._utils.errors import UsageError, suggest
 from ..attacks import LIBRARIES, Attack, Norm, is_own, parse
 from ..snr import RULERS
-from .grids import AUTO, as_grid
+from .grids import AUTO as AUTO
+from .grids import as_grid
 
 FOLDER = Path(_attacks.__file__).parent / "suites"
 MOST_IMAGES = {False: 1000, True: 200}

@@ -119,7 +119,7 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
     grid = info.suite.snr_db
     if isinstance(grid, str):
         raise DataError(
-            "its SNRs were laid by a pilot: a leaderboard compares runs on one grid, such as the suite leaderboard's"
+            "a pilot laid the run's SNRs, and a leaderboard needs one grid: rerun with the suite leaderboard"
         )
     attacks = _over_the_grid(run)
     specs = {attack.spec for attack in attacks}
