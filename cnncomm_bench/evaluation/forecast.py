@@ -104,10 +104,14 @@ class Costs:
         return self._of(cell.model)
 
 
-def costs_of(request: Request, worker: Worker) -> Costs:
+def costs_of(request: Request, worker: Worker, plan: Plan | None = None) -> Costs:
     """Costs on the grid of a run; on a nominal one, where its pilot has yet to lay it."""
     grid, classes = request.info.suite.snr_db, request.info.data.classes
-    return Costs(worker, NOMINAL_GRID if isinstance(grid, str) else grid, classes)
+    if not isinstance(grid, str):
+        return Costs(worker, grid, classes)
+    adversaries = {entry.spec for entry in request.info.suite.attacks if entry.adversary}
+    laid = [each.snr_db for each in (plan.grids if plan else ()) if each.attack in adversaries]
+    return Costs(worker, max(laid, key=lambda each: each[-1], default=NOMINAL_GRID), classes)
 
 
 def estimate(request: Request) -> Estimate:
