@@ -90,10 +90,6 @@ class AdversaryBatch(ImageBatch):
         Parameters
         ----------
         index : Tensor, shape-(n,), int64
-
-        Returns
-        -------
-        AdversaryBatch
         """
         return replace(
             self,

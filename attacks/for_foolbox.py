@@ -153,10 +153,6 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
     that looks for the smallest noise is still that: `FixedSNR` of it is a `MinimumAtSNR`, which runs it once for
     all epsilons.
 
-    Parameters
-    ----------
-    attack : FixedEpsilonAttack or MinimizationAttack
-
     Attributes
     ----------
     kind : {"budget", "minimum", "rescaled"}
@@ -213,10 +209,6 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
 
 class MinimumAtSNR(MinimizationAttack):  # type: ignore[misc]
     """A minimisation attack of Foolbox, run once; an image counts at every epsilon = 10^(-SNR/20) that reaches it.
-
-    Parameters
-    ----------
-    attack : MinimizationAttack
 
     Attributes
     ----------

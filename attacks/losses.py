@@ -109,10 +109,6 @@ def loss_and_grad(batch: AdversaryBatch, images: Tensor, loss: Loss = log_odds, 
         Over how many answers to average: expectation over transformations, for a model that answers at random
         (Athalye, Engstrom, Ilyas and Kwok 2018).
 
-    Returns
-    -------
-    LossAndGrad
-
     Raises
     ------
     ModelError

@@ -132,10 +132,6 @@ def at_radius(adversary: Attack, text: str) -> AtRadius:
     text : str
         `l2=0.5` or `linf=8/255`.
 
-    Returns
-    -------
-    AtRadius
-
     Raises
     ------
     UsageError

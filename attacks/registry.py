@@ -27,10 +27,6 @@ def parse(spec: str | Attack) -> Attack:
         `NAME[:key=value,...]`, for an adversary at a fixed radius with `@l2=EPS` or `@linf=EPS` behind it; an
         attack is returned as it is.
 
-    Returns
-    -------
-    Attack
-
     Raises
     ------
     UsageError

@@ -252,10 +252,6 @@ def check_parameters(snr_db: Any, ruler: str, seed: Any, fresh: Any, rulers: tup
 def signature(cls: type) -> dict[str, Any]:
     """Parameters of an attack's class but its model, with their defaults.
 
-    Parameters
-    ----------
-    cls : type
-
     Returns
     -------
     dict

@@ -210,10 +210,6 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> FromLibrary:
         Its parameters as typed. Those left out are the library's defaults, but where it has a choice of norm it is
         L2, and it is untargeted.
 
-    Returns
-    -------
-    FromLibrary
-
     Raises
     ------
     UsageError

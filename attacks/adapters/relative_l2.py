@@ -16,14 +16,6 @@ from .foolbox_attacks import T
 def epsilons_of(snr_db: Iterable[float]) -> list[float]:
     """Epsilons of SNRs: 10^(-SNR/20).
 
-    Parameters
-    ----------
-    snr_db : iterable of float
-
-    Returns
-    -------
-    list of float
-
     Examples
     --------
     >>> epsilons_of([20, 40])

@@ -60,10 +60,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def make_folder(folder: Path) -> Path:
     """Make a folder for results where there is none, and check one that exists; before hours of work, not after them.
 
-    Parameters
-    ----------
-    folder : Path
-
     Returns
     -------
     Path
@@ -86,10 +82,6 @@ def make_folder(folder: Path) -> Path:
 
 def make_subfolder(folder: Path) -> Path:
     """As `make_folder`, inside a folder that may be a stranger's: a link to elsewhere is refused.
-
-    Parameters
-    ----------
-    folder : Path
 
     Returns
     -------

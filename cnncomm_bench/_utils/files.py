@@ -22,10 +22,6 @@ def printable(text: str) -> str:
     text : str
         Of any origin; line breaks are kept.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> printable("a\x1b[2Jb")
@@ -74,10 +70,6 @@ def one_line(error: BaseException, limit: int = 200) -> str:
 
 def kind_of(path: Path) -> str:
     """Name what a path is, without following it: "file", "folder", "link", "pipe", "device" or "socket".
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------

@@ -26,10 +26,6 @@ def path(name: str) -> Path:
     ----------
     name : {"standard", "adversarial", "gaussian", "stable"}
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     UsageError

@@ -40,10 +40,6 @@ def read_npz(path: Path) -> Arrays:
     path : Path
         With ``x`` uint8, or float in [0, 1]; shape-(N, H, W), (N, H, W, C) or (N, C, H, W). ``y`` may be missing.
 
-    Returns
-    -------
-    Arrays
-
     Raises
     ------
     DataError

@@ -23,10 +23,6 @@ def read_idx(path: Path) -> Arrays:
     path : Path
         The file of images, gzip or not, or a folder that holds one; of several the test images (``t10k``).
 
-    Returns
-    -------
-    Arrays
-
     Raises
     ------
     DataError

@@ -98,10 +98,6 @@ def open_images(
     seed : int
         Of the subset.
 
-    Returns
-    -------
-    Images
-
     Raises
     ------
     UsageError

@@ -53,10 +53,6 @@ def read_folder(folder: Path) -> Listing:
     folder : Path
         Classes are its folders in alphabetical order, as torchvision's ImageFolder has it.
 
-    Returns
-    -------
-    Listing
-
     Raises
     ------
     DataError

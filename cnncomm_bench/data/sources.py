@@ -56,10 +56,6 @@ def find(spec: str) -> Found:
     spec : str
         A place on disk, or one of `NAMES`.
 
-    Returns
-    -------
-    Found
-
     Raises
     ------
     UsageError

@@ -40,10 +40,6 @@ def read_table(path: Path) -> Listing:
         With a column of paths (relative to the table) and one of labels, numbers or names. A Parquet file of
         the Hugging Face hub, with the images themselves in a column, is read too.
 
-    Returns
-    -------
-    Listing
-
     Raises
     ------
     DataError

@@ -69,10 +69,6 @@ def evaluate(
     out : str or Path, optional
         Folder of the run; a run that it holds is resumed. Without one nothing is kept on disk.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     UsageError

@@ -27,10 +27,6 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
     outputs : bool
         Write tables, pictures and report, not only the predictions.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     BenchError

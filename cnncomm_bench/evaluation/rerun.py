@@ -87,10 +87,6 @@ def verify(
     quiet : bool
         Show no progress.
 
-    Returns
-    -------
-    Check
-
     Raises
     ------
     UsageError

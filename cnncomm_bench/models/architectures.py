@@ -53,10 +53,6 @@ def find(spec: str) -> Architecture:
     spec : str
         A torchvision name, ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:factory`` or ``package.module:factory``.
 
-    Returns
-    -------
-    Architecture
-
     Raises
     ------
     UsageError

@@ -102,10 +102,6 @@ def probe(name: str, network: nn.Module, channels: int | None, size: int | None)
     channels, size : int or None
         Where they are known; others are tried.
 
-    Returns
-    -------
-    Probe
-
     Raises
     ------
     ModelError

@@ -71,10 +71,6 @@ def open_model(
     device : str or torch.device
         Where it is to run.
 
-    Returns
-    -------
-    Model
-
     Raises
     ------
     UsageError

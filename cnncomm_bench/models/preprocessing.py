@@ -58,10 +58,6 @@ def numbers(argument: str, value: str | float | Sequence[float]) -> tuple[float,
     value : str, float or sequence of float
         ``"0.485,0.456,0.406"``, or the numbers themselves.
 
-    Returns
-    -------
-    tuple of float
-
     Raises
     ------
     UsageError

@@ -73,10 +73,6 @@ def by_class(predictions: pd.DataFrame, counts: Counts, adversaries: Collection[
     counts : Counts
     adversaries : collection of str
         Which attacks are adversaries.
-
-    Returns
-    -------
-    Classwise
     """
     favourites = _favourites(predictions, counts)
     classes, attacks = [], []

@@ -22,10 +22,6 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
     out : Path
         Folder of the joint run; new, or one that holds the same comparison.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     UsageError

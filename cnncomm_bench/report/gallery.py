@@ -102,10 +102,6 @@ def render(run: Run, data: Images, models: Sequence[Model] = ()) -> Gallery:
         The run's own images.
     models : sequence of Model
         The run's own models; adversaries against those that are missing are not shown.
-
-    Returns
-    -------
-    Gallery
     """
     side = max(data.images.shape[2:])
     chosen = _chosen(run, _IMAGES if side <= _SMALL else 1)

@@ -60,10 +60,6 @@ def plot_curves(
         How many pixel values an image has.
     sign_attacks : collection of str
         Adversaries that have an L-infinity radius too: where one is drawn, the axis of radii shows it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
 
@@ -98,18 +94,7 @@ def plot_curves(
 
 
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write a figure as PNG and SVG.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    folder : Path
-    stem : str
-
-    Returns
-    -------
-    list of Path
-    """
+    """Write a figure as PNG and SVG."""
     import matplotlib
 
     paths = [folder / f"{stem}.png", folder / f"{stem}.svg"]

@@ -25,10 +25,6 @@ _BYTES_AN_OUTCOME = 24  # for each cell and image
 def metadata_faults(info: RunInfo) -> Iterator[str]:
     """Find what no run can have in its metadata.
 
-    Parameters
-    ----------
-    info : RunInfo
-
     Yields
     ------
     str

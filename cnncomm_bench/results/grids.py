@@ -27,10 +27,6 @@ def as_grid(value: object) -> tuple[float, ...] | Literal["auto"]:
 def parse_grid(text: str) -> tuple[float, ...]:
     """SNR grid from `first:last:step`, both ends included, or from `10,20,30`.
 
-    Parameters
-    ----------
-    text : str
-
     Returns
     -------
     tuple of float
@@ -66,10 +62,6 @@ def check_grid(values: object) -> tuple[float, ...]:
     Parameters
     ----------
     values : sequence of float, dB
-
-    Returns
-    -------
-    tuple of float
 
     Raises
     ------

@@ -91,10 +91,6 @@ def score(predictions: pd.DataFrame, *, classes: int, seed: int = 0, resamples: 
     seed, resamples : int
         Of the bootstrap.
 
-    Returns
-    -------
-    Scores
-
     Raises
     ------
     ValueError

@@ -165,10 +165,6 @@ def load(name: str) -> Suite:
     name : str
         A file name, or one of `names()`.
 
-    Returns
-    -------
-    Suite
-
     Raises
     ------
     UsageError
@@ -204,10 +200,6 @@ def build(what: str, **content: object) -> Suite:
         Names the suite in the error.
     **content
         The fields of `Suite`.
-
-    Returns
-    -------
-    Suite
 
     Raises
     ------

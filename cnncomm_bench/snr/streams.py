@@ -57,10 +57,6 @@ def generators(keys: Digests, *, seed: int, family: str, call: int = 0) -> Itera
         Attacks of one family share their draws, so that comparisons within it are paired.
     call : int
         A counter mixed in where fresh noise is wanted at every call, as for training.
-
-    Yields
-    ------
-    numpy.random.Generator
     """
     name = int.from_bytes(hashlib.blake2b(family.encode(), digest_size=8).digest(), "little")
     for key in keys:

@@ -52,10 +52,6 @@ def order(first: Floats, second: Floats) -> Order:
     first, second : ndarray, shape-(A, 3)
         Value and the ends of its interval.
 
-    Returns
-    -------
-    Order
-
     Examples
     --------
     >>> rising = np.array([[0.1, 0.0, 0.2], [0.5, 0.4, 0.6], [0.9, 0.8, 1.0]])
@@ -112,10 +108,6 @@ def overlay(first: Floats, first_db: Floats, second: Floats, second_db: Floats) 
     first_db : ndarray, shape-(K,), rising
     second : ndarray, shape-(A, L)
     second_db : ndarray, shape-(L,), rising
-
-    Returns
-    -------
-    Overlay
 
     Examples
     --------
@@ -189,10 +181,6 @@ def random_spacings(
     second_db : ndarray, shape-(L,), rising
     draws, seed : int
         Of the null.
-
-    Returns
-    -------
-    Spacings
 
     Examples
     --------

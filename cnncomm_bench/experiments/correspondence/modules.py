@@ -61,10 +61,6 @@ def rows(run: Run, table: pd.DataFrame, likeness: str) -> list[Row]:
         Of `ber.csv`.
     likeness : str
         What the comparison of the noise curves found.
-
-    Returns
-    -------
-    list of Row
     """
     table_rows = [
         ("source coding and its checksum", "the label, and check bits on it", "cnncomm-bench link", _checks(table)),

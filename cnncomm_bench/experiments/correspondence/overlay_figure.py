@@ -24,10 +24,6 @@ def plot(pairs: Sequence[Pair], overlays: Sequence[Overlay]) -> Figure:
         One model and one system, on several rulers.
     overlays : sequence of Overlay
         Of each pair.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D

@@ -17,17 +17,7 @@ _PANELS_A_ROW = 3
 
 
 def plot(table: pd.DataFrame, title: str) -> Figure:
-    """Draw the curves of `ber.csv`.
-
-    Parameters
-    ----------
-    table : DataFrame
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the curves of `ber.csv`."""
     from matplotlib.figure import Figure
 
     # One below the other the systems, side by side their rulers.

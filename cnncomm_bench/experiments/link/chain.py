@@ -37,12 +37,7 @@ class Streams:
 
 
 class Chain:
-    """The modules that a frame goes through.
-
-    Parameters
-    ----------
-    curve : Curve
-    """
+    """The modules that a frame goes through."""
 
     def __init__(self, curve: Curve) -> None:
         self.curve = curve

@@ -67,10 +67,6 @@ def after(table: pd.DataFrame, folder: Path) -> str:
     table : DataFrame
         Of `ber.csv`.
     folder : Path
-
-    Returns
-    -------
-    str
     """
     lines = [
         f'SNR (dB) at a bit error rate of {TARGET:g}; "<": no error was seen at that SNR, or the grid begins there; '

@@ -103,10 +103,6 @@ def simulate(
 def open_link(folder: str | Path) -> pd.DataFrame:
     """The numbers of a finished simulation.
 
-    Parameters
-    ----------
-    folder : str or Path
-
     Returns
     -------
     DataFrame

@@ -185,10 +185,6 @@ def study(
     labels : Tensor, shape-(N,), int64
     device : str
     classes, seed : int
-
-    Returns
-    -------
-    Study
     """
     rings, waves = bands(*images.shape[2:]), tones()
     power = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed))

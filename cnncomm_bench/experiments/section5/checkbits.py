@@ -75,10 +75,6 @@ def run(setting: Setting, tests: int | None = None) -> ExperimentResult:
 def train_streams(setting: Setting) -> dict[str, TwoStreams]:
     """The deciding network under three checks: at low resolution, a twin from another seed, and itself.
 
-    Parameters
-    ----------
-    setting : Setting
-
     Returns
     -------
     dict of str to TwoStreams
@@ -102,10 +98,6 @@ def judge(trial: Trial, gains: pd.DataFrame) -> list[Claim]:
     trial : Trial
     gains : DataFrame
         See `trial.gains_table`.
-
-    Returns
-    -------
-    list of Claim
     """
     claims = [_finds(trial, check, attack) for check, attack in trial.received if check == LOW]
     statement = "Control, to come out undecided: a stream that checks itself finds nothing."

@@ -22,10 +22,6 @@ def roc(table: pd.DataFrame) -> Figure:
     ----------
     table : DataFrame
         `roc` of `checkbits.run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     drawn = figure(6.8, 4.2)
     axes = drawn.subplots()
@@ -47,10 +43,6 @@ def undetected(table: pd.DataFrame) -> Figure:
     ----------
     table : DataFrame
         `checkbits` of `checkbits.run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     attacks, checks = list(table.attack.unique()), [name for name in table.check.unique() if name != "itself"]
     drawn = figure(9.6, 5.4)

@@ -61,10 +61,6 @@ def features(table: pd.DataFrame, classes: int) -> Figure:
     table : DataFrame
         The table `features` of `features.run`.
     classes : int
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     drawn = figure(7.2, 0.55 * len(table) + 1.2)
     axes = drawn.subplots()
@@ -82,16 +78,7 @@ def features(table: pd.DataFrame, classes: int) -> Figure:
 
 
 def carriers(studies: Sequence[Study]) -> Figure:
-    """The map of each model: damage of single tones, power of its adversary, and both over the bands.
-
-    Parameters
-    ----------
-    studies : sequence of Study
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """The map of each model: damage of single tones, power of its adversary, and both over the bands."""
     drawn = figure(11.5, 3.5 * len(studies))
     grid = drawn.subplots(len(studies), 3, squeeze=False)
     for study, (tones, power, bands) in zip(studies, grid):
@@ -108,10 +95,6 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     ----------
     table, rates : DataFrame
         The tables `samples` and `exchange` of `samples.run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     drawn = figure(10.5, 3.9)
     left, right = drawn.subplots(1, 2)

@@ -105,11 +105,6 @@ def run(setting: Setting) -> ExperimentResult:
 def train_layers(setting: Setting, source: nn.Module) -> dict[str, dict[str, nn.Module]]:
     """Last layers on the features of one network: without noise, twice as many for the control, and under each noise.
 
-    Parameters
-    ----------
-    setting : Setting
-    source : nn.Module
-
     Returns
     -------
     dict of str to dict of str to nn.Module

@@ -56,10 +56,6 @@ def alarm_level(score: Floats, false_alarm: float) -> float:
         Of clean images that are not those it is used on.
     false_alarm : float
 
-    Returns
-    -------
-    float
-
     Examples
     --------
     >>> alarm_level(np.arange(100.0), 0.05)

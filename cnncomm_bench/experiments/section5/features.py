@@ -122,10 +122,6 @@ def towards(model: Logits, targets: Tensor) -> Logits:
     model : callable
     targets : Tensor, shape-(N,), int64
         Of the images that it will classify.
-
-    Returns
-    -------
-    callable
     """
 
     def two(images: Tensor) -> Tensor:

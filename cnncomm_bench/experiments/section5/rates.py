@@ -55,10 +55,6 @@ def permuted_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Int
     ----------
     thresholds_db, doublings : ndarray, shape-(M,)
     seed : int
-
-    Returns
-    -------
-    (float, float, float)
     """
     x = doublings - doublings.mean()
     orders = np.random.default_rng(seed).permuted(np.tile(x, (PERMUTATIONS, 1)), axis=1)

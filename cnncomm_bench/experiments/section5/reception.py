@@ -33,10 +33,6 @@ def measure(setting: Setting, streams: dict[str, TwoStreams], tests: int) -> Tri
     streams : dict of str to TwoStreams
         By check; all decide with the same network.
     tests : int
-
-    Returns
-    -------
-    Trial
     """
     images, labels = setting.tests(2 * tests)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(setting.seed)).to(images.device)

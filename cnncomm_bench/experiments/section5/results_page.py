@@ -25,11 +25,6 @@ _LONG = 16  # rows; a longer table is folded
 def write(results: Results, folder: Path) -> None:
     """Write `section5.html` and `section5.md` from results and the files beside them.
 
-    Parameters
-    ----------
-    results : Results
-    folder : Path
-
     Raises
     ------
     RunFolderError

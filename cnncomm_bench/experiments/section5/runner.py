@@ -53,10 +53,6 @@ def execute(
     report : callable
         Gets a line before and after each experiment.
 
-    Returns
-    -------
-    Results
-
     Raises
     ------
     RunFolderError
@@ -89,17 +85,7 @@ def all_claims(results: Results) -> list[Claim]:
 
 
 def summary(results: Results, folder: Path) -> str:
-    """The claims with their verdicts, and the path of the page.
-
-    Parameters
-    ----------
-    results : Results
-    folder : Path
-
-    Returns
-    -------
-    str
-    """
+    """The claims with their verdicts, and the path of the page."""
     from tabulate import tabulate
 
     rows = [{key: row[key] for key in row if key != "ruler"} for row in claims.table(all_claims(results))]

@@ -40,10 +40,6 @@ RESAMPLES = 1000
 def run(setting: Setting) -> ExperimentResult:
     """Train on ever more images, with and without an adversary, and see what each doubling buys.
 
-    Parameters
-    ----------
-    setting : Setting
-
     Returns
     -------
     ExperimentResult
@@ -97,10 +93,6 @@ def network(setting: Setting, kind: str, size: int, repeat: int = 0) -> nn.Modul
         How many training images, balanced over the classes.
     repeat : int
         Another choice of images, and another network.
-
-    Returns
-    -------
-    nn.Module
     """
     rows = balanced_subset(setting.train_labels.numpy(), size, 1000 * setting.seed + repeat)
     chosen = torch.from_numpy(rows)

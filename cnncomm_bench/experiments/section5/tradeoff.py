@@ -114,17 +114,7 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
 
 
 def train_networks(setting: Setting, size: Size) -> list[Network]:
-    """Networks of the ladder, from no noise to the strongest, and more without noise for the control.
-
-    Parameters
-    ----------
-    setting : Setting
-    size : Size
-
-    Returns
-    -------
-    list of Network
-    """
+    """Networks of the ladder, from no noise to the strongest, and more without noise for the control."""
     trained = []
     for training in (None, *size.ladder_db):
         name = STANDARD if training is None else f"{training:g} dB"

@@ -25,10 +25,6 @@ def plane(table: pd.DataFrame) -> Figure:
     ----------
     table : DataFrame
         `tradeoff` of `tradeoff.run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     attacks, trainings = list(table.attack.unique()), list(table.training.unique())
     drawn = figure(3.1 * len(attacks) + 1.4, 3.6)
@@ -61,10 +57,6 @@ def views(table: pd.DataFrame, *, chance: float) -> Figure:
     table : DataFrame
         `views` of `tradeoff.run`.
     chance : float
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     names, trainings = list(table["view"].unique()), list(table.training.unique())
     drawn = figure(8.4, 3.6)
@@ -90,10 +82,6 @@ def carriers(table: pd.DataFrame) -> Figure:
     ----------
     table : DataFrame
         `carriers` of `tradeoff.run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     banded = table[table.kind == "band"]
     drawn = figure(6.8, 3.6)

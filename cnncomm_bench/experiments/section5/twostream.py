@@ -61,10 +61,6 @@ class Guessing(nn.Module):
     A class has the probability that both streams agree on, min(p, q); what is left, their disagreement, is a failed
     check, after which the receiver guesses among the K classes. To minimise the label's probability is to make both
     streams agree on another class.
-
-    Parameters
-    ----------
-    streams : TwoStreams
     """
 
     def __init__(self, streams: TwoStreams) -> None:

@@ -25,10 +25,6 @@ def plot(table: pd.DataFrame, heading: str) -> Figure:
     table : DataFrame
         See `transmission_table.aggregate`.
     heading : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
 

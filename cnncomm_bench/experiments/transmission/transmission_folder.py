@@ -60,11 +60,6 @@ class TransmissionInfo(BaseModel):
 class TransmissionFolder:
     """Points of a transmission, resumed where the folder holds some of the same.
 
-    Parameters
-    ----------
-    folder : Path
-    info : TransmissionInfo
-
     Raises
     ------
     RunFolderError

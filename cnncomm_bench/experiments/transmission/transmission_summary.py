@@ -24,10 +24,6 @@ def summary(table: pd.DataFrame, folder: Path) -> str:
         See `transmission_table.aggregate`.
     folder : Path
         With `claims.json`.
-
-    Returns
-    -------
-    str
     """
     claims = [Claim.model_validate(claim) for claim in json.loads((folder / "claims.json").read_text())["claims"]]
     lines = ["Bit error rate / accuracy / image SNR (dB) at each SNR of the channel:"]

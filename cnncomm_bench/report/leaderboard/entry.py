@@ -206,14 +206,6 @@ class Entry(_Part):
 def read(path: Path) -> Entry:
     """Read an entry.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Entry
-
     Raises
     ------
     RunFolderError
@@ -242,16 +234,7 @@ def read(path: Path) -> Entry:
 
 
 def text(entry: Entry) -> str:
-    """The entry as its file holds it: JSON, a curve or a cell on one line, so that changes can be read.
-
-    Parameters
-    ----------
-    entry : Entry
-
-    Returns
-    -------
-    str
-    """
+    """The entry as its file holds it: JSON, a curve or a cell on one line, so that changes can be read."""
     content = entry.model_dump(mode="json")
     if not entry.recomputable:
         content["cells"] = [{k: v for k, v in cell.items() if k not in ("which", "right")} for cell in content["cells"]]

@@ -57,10 +57,6 @@ def add(run: str | Path, folder: Path) -> list[Path]:
 def render(folder: Path) -> list[Path]:
     """Render the tables of a folder of leaderboards.
 
-    Parameters
-    ----------
-    folder : Path
-
     Returns
     -------
     list of Path
@@ -79,10 +75,6 @@ def render(folder: Path) -> list[Path]:
 
 def check(folder: Path) -> list[str]:
     """Report what does not match: tables and their entries, entries and their own cells.
-
-    Parameters
-    ----------
-    folder : Path
 
     Returns
     -------
@@ -115,10 +107,6 @@ def check(folder: Path) -> list[str]:
 
 def entries(folder: Path) -> dict[Path, Entry]:
     """All entries of a folder of leaderboards.
-
-    Parameters
-    ----------
-    folder : Path
 
     Returns
     -------

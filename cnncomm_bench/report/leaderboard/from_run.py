@@ -28,14 +28,6 @@ _OUTSIDE = re.compile(r"/|\\|~|\.\.[/\\]|[A-Za-z]:[/\\]")
 def entries_of(run: Run) -> list[Entry]:
     """Entries of a run's models.
 
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    list of Entry
-
     Raises
     ------
     DataError
@@ -62,14 +54,6 @@ def entries_of(run: Run) -> list[Entry]:
 
 def portable(command: str) -> str:
     """A command as a stranger can use it: without `--out`, and files outside the working folder by their names.
-
-    Parameters
-    ----------
-    command : str
-
-    Returns
-    -------
-    str
 
     Examples
     --------

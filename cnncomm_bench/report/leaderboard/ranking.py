@@ -54,10 +54,6 @@ class Board:
 def boards(entries: Sequence[Entry]) -> list[Board]:
     """Group entries into boards and rank them.
 
-    Parameters
-    ----------
-    entries : sequence of Entry
-
     Returns
     -------
     list of Board
@@ -106,10 +102,6 @@ def difference(one: ScoreRecord, other: ScoreRecord) -> tuple[float, float]:
 
     Both entries drew the same bootstrap samples of the images, so the replicates are paired. Were they not, the
     differences would be those of independent samples, and the interval a wider one.
-
-    Parameters
-    ----------
-    one, other : ScoreRecord
 
     Returns
     -------

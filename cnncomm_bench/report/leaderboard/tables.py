@@ -53,10 +53,6 @@ def markdown(boards: Sequence[Board], links: Links) -> str:
     ----------
     boards : sequence of Board
     links : mapping
-
-    Returns
-    -------
-    str
     """
     parts = [
         "# Leaderboards",
@@ -91,10 +87,6 @@ def html(boards: Sequence[Board], links: Links) -> str:
     ----------
     boards : sequence of Board
     links : mapping
-
-    Returns
-    -------
-    str
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),

@@ -121,10 +121,6 @@ def decide(
         Why the claim cannot be judged, if so.
     statement : str
         By default that of `STATEMENTS`.
-
-    Returns
-    -------
-    Claim
     """
     at, low, high = effect[:3]
     verdict: Verdict = "undecided"

@@ -99,23 +99,13 @@ def judge(
 
 
 def write(claims: Iterable[Claim], path: str | Path) -> None:
-    """Write claims as `{"claims": [...]}`.
-
-    Parameters
-    ----------
-    claims : iterable of Claim
-    path : str or Path
-    """
+    """Write claims as `{"claims": [...]}`."""
     text = json.dumps({"claims": [claim.model_dump() for claim in claims]}, indent=2, allow_nan=False)
     write_text(Path(path), text + "\n")
 
 
 def table(claims: Iterable[Claim]) -> list[dict[str, str]]:
     """Rows of a table of claims, for tabulate.
-
-    Parameters
-    ----------
-    claims : iterable of Claim
 
     Returns
     -------

@@ -135,10 +135,6 @@ def _censored(at: float, low: float, high: float, first: float, last: float) -> 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read `thresholds.csv` or `gains.csv`, of this version or of one that wrote bounds as text.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Returns
     -------
     DataFrame

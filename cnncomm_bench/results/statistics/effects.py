@@ -64,10 +64,6 @@ def effect_of(values: Floats | Crossing, images: int, *, comparisons: int = 1) -
     comparisons : int
         Among how many effects this one was chosen: the interval and both p values are Bonferroni's.
 
-    Returns
-    -------
-    Effect
-
     Examples
     --------
     >>> samples = student.ppf((np.arange(1000) + 0.5) / 1000, df=99)

@@ -83,11 +83,6 @@ def common_level(counts: Counts, images: Mask) -> Floats:
 def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, Crossing, Crossing]:
     """Thresholds of two models under one attack, at the common level on their common images.
 
-    Parameters
-    ----------
-    counts : Counts
-    curve, reference : Curve
-
     Returns
     -------
     images : ndarray, shape-(N,), bool
@@ -111,11 +106,6 @@ def gain(counts: Counts, curve: Curve, reference: Curve) -> tuple[Mask, Floats, 
 
 def jamming_gain(counts: Counts, curve: Curve) -> Crossing | None:
     """Threshold of a curve above that of white noise, on the images that both ran and at their level.
-
-    Parameters
-    ----------
-    counts : Counts
-    curve : Curve
 
     Returns
     -------

@@ -64,10 +64,6 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
         One seed: the images have to be independent.
     classes : int
 
-    Returns
-    -------
-    Information
-
     Raises
     ------
     ValueError

@@ -111,10 +111,6 @@ def crossing(
     chance : float
     images : int or ndarray, shape-(K,)
         How many images an accuracy is the mean of: shares closer to 0 or 1 than half an image are clipped.
-
-    Returns
-    -------
-    Crossing
     """
     counted = np.broadcast_to(np.asarray(images, dtype=float), accuracy.shape[-1:])
     fitted = isotonic(accuracy, counted)

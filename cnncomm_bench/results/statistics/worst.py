@@ -87,10 +87,6 @@ def strongest(threshold_of: Mapping[str, float], drop_of: Mapping[str, float]) -
         Adversary to its threshold in dB, infinite off the grid, NaN where there is none; at least one.
     drop_of : mapping of str to float
         Adversary to its mean drop over the grid, which decides between equal thresholds.
-
-    Returns
-    -------
-    str
     """
     if WORST in threshold_of:
         return WORST
