@@ -23,12 +23,11 @@ import torch
 from tabulate import tabulate
 
 from cnncomm_bench import evaluate, snr
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.attacks.stable import AlphaStable
 from cnncomm_bench.data.images import open_images
 from cnncomm_bench.models.loading import open_model
-from cnncomm_bench.report.outputs import derive
+from cnncomm_bench.report import write_outputs
 from cnncomm_bench.results.run import Run
 from cnncomm_bench.snr.streams import digests
 
@@ -131,7 +130,7 @@ def rows(small: torch.nn.Module, pixels: np.ndarray, labels: np.ndarray) -> dict
             (
                 "scores, pictures and report again",
                 "the run itself, 256 images",
-                lambda: derive(Run.open(folder / "run"), folder / "run"),
+                lambda: write_outputs(Run.open(folder / "run"), folder / "run"),
                 lambda: evaluate(small, some, labels[:256], attacks=NOISES, snr_db=GRID, batch_size=BATCH),
                 1,
             )
@@ -177,8 +176,8 @@ def compare(row: Row, rounds: int) -> list[str]:
                 kept.append(time.process_time() - started)
     ours, theirs = (statistics.median(kept) for kept in times)
     ratio = ours / (theirs * share)
-    told = f"{ratio:.2f} times its cost" if ratio > 0.95 else f"{1 / ratio:.1f} times faster"
-    return [what, other, told, f"{ratio:.3f}"]
+    compared = f"{ratio:.2f} times its cost" if ratio > 0.95 else f"{1 / ratio:.1f} times faster"
+    return [what, other, compared, f"{ratio:.3f}"]
 
 
 def started_in() -> list[str]:
@@ -215,8 +214,8 @@ print((megabytes("VmHWM") - before) / batch - result.numel() / images.numel())
 
 def memory(data: str) -> list[str]:
     """Peak memory of projecting 1,000 images on ten SNRs, beyond the result, in units of the batch (Linux)."""
-    told = subprocess.run([sys.executable, "-c", MEMORY, data], check=True, capture_output=True, text=True).stdout
-    peak = float(told)
+    printed = subprocess.run([sys.executable, "-c", MEMORY, data], check=True, capture_output=True, text=True).stdout
+    peak = float(printed)
     return [
         "1000 images on 10 SNRs: peak memory",
         "the batch",

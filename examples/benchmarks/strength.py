@@ -13,8 +13,7 @@ from tabulate import tabulate
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.attacks.query import predict
 
 import_torchvision()
