@@ -16,19 +16,6 @@ from .attack import Attack, Norm, Passes
 from .batch import AdversaryBatch, ImageBatch, NoiseBatch, Perturbed
 from .query import Counted, Logits, predict
 
-__all__ = [
-    "Adversary",
-    "AdversaryBatch",
-    "Attack",
-    "DirectionNoise",
-    "ImageBatch",
-    "Noise",
-    "NoiseBatch",
-    "Passes",
-    "Perturbed",
-    "smallest_first",
-]
-
 
 class Noise(Attack):
     """Random noise: needs no model, and meets its SNR exactly unless the image saturates before."""

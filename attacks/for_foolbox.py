@@ -25,7 +25,7 @@ from .._utils.errors import UsageError
 from .adapters.budget import at_budget, check_parameters, noisy, place, unperturbed
 from .adapters.foolbox_attacks import Range, T, subset, treatment, wrap
 from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
-from .adapters.relative_l2 import RelativeL2, _snr_db
+from .adapters.relative_l2 import RelativeL2, snr_db_of
 from .footprint import Shape
 
 
@@ -65,7 +65,7 @@ class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
         self._low = float(ours.low)
         self._call += self.fresh
         images = noisy(
-            self._noise(), ours.images(inputs), _snr_db(epsilon), ruler=self.ruler, seed=self.seed, call=self._call
+            self._noise(), ours.images(inputs), snr_db_of(epsilon), ruler=self.ruler, seed=self.seed, call=self._call
         )
         return ours.inputs(images)  # type: ignore[no-any-return]
 
@@ -200,10 +200,10 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
             x = ep.astensor(ours.inputs(disturbed))
             return torch.from_numpy(rule(x, ep.astensor(model(x))).numpy()).to(clean.device)
 
-        budget = torch.full((len(clean),), _snr_db(epsilon), dtype=torch.float64, device=clean.device)
+        budget = torch.full((len(clean),), snr_db_of(epsilon), dtype=torch.float64, device=clean.device)
         wrapped = wrap(self.attack, model, rule, inputs)
         found = at_budget(wrapped, clean, labels.to(clean.device), budget, fooled=fooled)
-        self.unperturbed = unperturbed(clean, found, _snr_db(epsilon), type(self.attack).__name__)
+        self.unperturbed = unperturbed(clean, found, snr_db_of(epsilon), type(self.attack).__name__)
         return ours.inputs(found)  # type: ignore[no-any-return]
 
 

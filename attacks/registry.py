@@ -13,7 +13,7 @@ from typing import Any
 
 from .._utils.errors import UsageError, suggest
 from . import names
-from .base import Attack
+from .attack import Attack
 from .conversion import convert
 from .spec import as_text, parameters
 

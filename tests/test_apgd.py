@@ -7,9 +7,8 @@ from torch import nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
-from cnncomm_bench.attacks import parse
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.attacks.apgd import _begin, _checkpoints
-from cnncomm_bench.attacks.base import AdversaryBatch
 from cnncomm_bench.attacks.losses import dlr, log_odds, targeted_dlr
 from cnncomm_bench.attacks.query import predict
 

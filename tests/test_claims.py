@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cnncomm_bench.results import score
 from cnncomm_bench.results.claims.judging import Claim, judge, table, write
-from cnncomm_bench.results.scores import add_worst, score
+from cnncomm_bench.results.statistics.worst import add_worst
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CLASSES = 10

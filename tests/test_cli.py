@@ -116,8 +116,8 @@ def test_attacks_are_listed(capsys):
     ("code", "arguments", "message"),
     [
         (2, ["--attack", "pdg"], "did you mean 'pgd'"),
-        (2, ["--attack", "stable:alpha=2.5"], "alpha lies in (0, 2]"),
-        (2, ["--attack", "stable:alpha=0"], "alpha lies in (0, 2]"),
+        (2, ["--attack", "stable:alpha=2.5"], "alpha is in (0, 2]"),
+        (2, ["--attack", "stable:alpha=0"], "alpha is in (0, 2]"),
         (2, ["--snr", ""], "SNR grid"),
         (2, ["--snr", "50:0:5"], "SNR grid"),
         (2, ["--ruler", "loudness"], "there are: dispersion, geometric, realised (--ruler)"),

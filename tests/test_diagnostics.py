@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnncomm_bench import bundled
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.evaluation.gradient_probe import probe
 from cnncomm_bench.results.gradient_warnings import gradient_warnings
 from cnncomm_bench.results.suites import Entry, build

@@ -6,8 +6,7 @@ from torch import nn
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 
 GRID = torch.arange(0, 55, 5, dtype=torch.float64)
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from tests import attack_contract as contract
 
 foolbox = pytest.importorskip("foolbox")

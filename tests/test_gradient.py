@@ -7,8 +7,7 @@ from torch import nn
 from cnncomm_bench import bundled, snr
 from cnncomm_bench._utils.errors import ModelError, UsageError
 from cnncomm_bench._utils.torchvision_operators import import_torchvision
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.attacks.losses import loss_and_grad, project_to_ball
 from cnncomm_bench.attacks.query import predict
 

@@ -12,7 +12,7 @@ from cnncomm_bench.report.leaderboard.faults import faults
 from cnncomm_bench.report.leaderboard.ranking import boards
 from cnncomm_bench.report.leaderboard.tables import html, markdown
 from cnncomm_bench.results import Run
-from cnncomm_bench.results.statistics.decibels import read_table
+from cnncomm_bench.results.statistics import read_table
 
 HISTORIC = Path(__file__).parent / "historic"
 RUN = HISTORIC / "run-v2"

@@ -3,8 +3,7 @@ import torch
 
 from cnncomm_bench import snr
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import NoiseBatch
+from cnncomm_bench.attacks import NoiseBatch, parse
 from cnncomm_bench.attacks.footprint import SHAPES, default_size, footprint
 
 GRID = torch.arange(0, 45, 5.0)

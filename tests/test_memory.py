@@ -11,7 +11,7 @@ from PIL import Image
 from cnncomm_bench import Run, bundled, cli, evaluate
 from cnncomm_bench._utils import memory
 from cnncomm_bench._utils.errors import DataError, ModelError
-from cnncomm_bench.attacks.base import Noise, Perturbed
+from cnncomm_bench.attacks import Noise, Perturbed
 from cnncomm_bench.attacks.gradient import FastGradient
 from cnncomm_bench.data import buffer
 from cnncomm_bench.data.images import open_images

@@ -13,7 +13,7 @@ from cnncomm_bench.evaluation import execute, forecast, planning, prepare
 from cnncomm_bench.evaluation.forecast import Cost, fit
 from cnncomm_bench.report import leaderboard
 from cnncomm_bench.results import RunConfig, Store, score, suites
-from cnncomm_bench.results.scores import add_worst
+from cnncomm_bench.results.statistics.worst import add_worst
 
 
 class Killed(BaseException):

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from cnncomm_bench import bundled, evaluate
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.attacks.boundary import seen_along
 from cnncomm_bench.results import flat_boundary as projection
 

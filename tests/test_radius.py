@@ -5,8 +5,7 @@ import torch
 
 from cnncomm_bench import Run, evaluate, snr
 from cnncomm_bench._utils.errors import UsageError
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import AdversaryBatch
+from cnncomm_bench.attacks import AdversaryBatch, parse
 from cnncomm_bench.evaluation import choose_suite
 from cnncomm_bench.results import RunConfig
 

@@ -11,13 +11,18 @@ import pytest
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
-from cnncomm_bench.results.scores import (
-    add_worst,
-    leaderboard_score,
-    score,
+from cnncomm_bench.results import leaderboard_score, score
+from cnncomm_bench.results.statistics import (
+    CurveRow,
+    GainRow,
+    ThresholdRow,
+    as_numbers,
+    format_db,
+    format_gain,
+    in_column,
+    read_table,
 )
-from cnncomm_bench.results.statistics import CurveRow, GainRow, ThresholdRow
-from cnncomm_bench.results.statistics.decibels import as_numbers, format_db, format_gain, in_column, read_table
+from cnncomm_bench.results.statistics.worst import add_worst
 
 GRID = np.arange(0.0, 51.0, 5.0)
 CLASSES = 10

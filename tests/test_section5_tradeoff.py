@@ -126,11 +126,11 @@ def test_the_ladder_is_measured_and_its_control_is_null(ladder):
 
 
 def test_unknown_network_is_named(ladder):
-    tally_of = tradeoff._predictions(ladder[0], ladder[1], tradeoff.train_networks(ladder[0], ladder[1])[:1])
+    predictions = tradeoff._predictions(ladder[0], ladder[1], tradeoff.train_networks(ladder[0], ladder[1])[:1])
     from cnncomm_bench.results.statistics.counts import Counts
 
     with pytest.raises(ValueError, match="absent did not run under gaussian"):
-        Ladder.of(Counts(tally_of, classes=CLASSES), [["no noise #0", "absent"]], "gaussian", {})
+        Ladder.of(Counts(predictions, classes=CLASSES), [["no noise #0", "absent"]], "gaussian", {})
 
 
 def test_bad_input_is_one_line_and_finished_trainings_are_kept(tmp_path):

@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from cnncomm_bench import snr
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import NoiseBatch
+from cnncomm_bench.attacks import NoiseBatch, parse
 from cnncomm_bench.attacks.stable import geometric_power
 from cnncomm_bench.snr import projection
 

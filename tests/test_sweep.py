@@ -7,8 +7,7 @@ import torch
 
 from cnncomm_bench import Run, evaluate
 from cnncomm_bench._utils.errors import DataError, ModelError, RunFolderError, UsageError
-from cnncomm_bench.attacks import parse
-from cnncomm_bench.attacks.base import Noise, NoiseBatch, Perturbed
+from cnncomm_bench.attacks import Noise, NoiseBatch, Perturbed, parse
 from cnncomm_bench.evaluation import execute
 from cnncomm_bench.evaluation.worker import Worker
 from cnncomm_bench.results.writer import Store

@@ -60,7 +60,8 @@ class RelativeL2(Distance):  # type: ignore[misc]
         return flatten(x - self.low).norms.l2(axis=-1)
 
 
-def _snr_db(epsilon: float) -> float:
+def snr_db_of(epsilon: float) -> float:
+    """SNR of an epsilon, dB; infinite at zero."""
     if not epsilon >= 0:
         raise UsageError(f"epsilon={epsilon!r}: expected 10^(-SNR/20), not negative")
     return math.inf if epsilon == 0 else -20 * math.log10(epsilon)

@@ -3,7 +3,7 @@
 from .array_like import ArrayLike, chunks
 from .classmap import permutation_warning
 from .dataset import Dataset, Indices
-from .images import Images, balanced_subset, check_labels, default_images, images_sha256, open_images
+from .images import Images, balanced_subset, check_labels, images_sha256, open_images
 
 __all__ = [
     "ArrayLike",
@@ -13,7 +13,6 @@ __all__ = [
     "balanced_subset",
     "check_labels",
     "chunks",
-    "default_images",
     "images_sha256",
     "open_images",
     "permutation_warning",

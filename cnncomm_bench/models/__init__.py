@@ -3,7 +3,7 @@
 from . import architectures
 from .architectures import modules_from_files
 from .loading import open_model
-from .model import Model, Normalised
+from .model import Model
 from .preprocessing import Preprocessing
 
-__all__ = ["Model", "Normalised", "Preprocessing", "architectures", "modules_from_files", "open_model"]
+__all__ = ["Model", "Preprocessing", "architectures", "modules_from_files", "open_model"]

@@ -22,23 +22,10 @@ import pandas as pd
 
 from .._utils.frames import rows
 from .statistics.counts import CellRow, Counts, Curve
-from .statistics.decibels import as_numbers, format_db, format_gain, read_table
 from .statistics.gains import gains, thresholds
 from .statistics.information import information_rate
 from .statistics.intervals import effective_trials, paired_difference, quantiles, wilson
 from .statistics.rows import CurveRow, InformationRow, MeanRow
-from .statistics.worst import add_worst
-
-__all__ = [
-    "Scores",
-    "add_worst",
-    "as_numbers",
-    "format_db",
-    "format_gain",
-    "leaderboard_score",
-    "read_table",
-    "score",
-]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from ..._utils.errors import UsageError, suggest
 from ..._utils.files import shown
 from ..worker import Done, Failed, Job, Progress, Worker
 
+__all__ = ["NAMES", "Compute", "check", "opened", "workers"]
+
 NAMES = ("serial", "ray", "ray://ADDRESS")
 
 Compute = Callable[[Iterable[Job], Progress], Iterator[Done | Failed]]

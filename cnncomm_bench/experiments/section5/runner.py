@@ -19,7 +19,8 @@ from ..._utils.errors import BenchError, RunFolderError
 from ...evaluation import versions
 from ...report import plots
 from ...results.claims import Claim
-from ...results.claims import judging as claims
+from ...results.claims import table as claims_table
+from ...results.claims import write as write_claims
 from . import results_page as page
 from .experiment_result import ExperimentResult
 from .names import EXPERIMENTS
@@ -88,7 +89,7 @@ def summary(results: Results, folder: Path) -> str:
     """The claims with their verdicts, and the path of the page."""
     from tabulate import tabulate
 
-    rows = [{key: row[key] for key in row if key != "ruler"} for row in claims.table(all_claims(results))]
+    rows = [{key: row[key] for key in row if key != "ruler"} for row in claims_table(all_claims(results))]
     title = "claims of Section 5 (effects speak for the claim where positive; a control is to come out undecided)"
     return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}\n\n{folder / 'section5.html'}"
 
@@ -133,5 +134,5 @@ def _keep(outcome: ExperimentResult, folder: Path, seconds: float, device: str) 
 
 def _write(results: Results, folder: Path) -> None:
     write_text(folder / FILE, results.model_dump_json(indent=2) + "\n")
-    claims.write(all_claims(results), folder / "claims.json")
+    write_claims(all_claims(results), folder / "claims.json")
     page.write(results, folder)

@@ -20,7 +20,7 @@ from ...data import check_labels, chunks, open_images
 from ...evaluation import versions
 from ...models import open_model
 from ...report import plots
-from ...results.claims import judging
+from ...results.claims import write as write_claims
 from ...snr import power
 from .alpha_agreement import agreements
 from .systems import System
@@ -146,7 +146,7 @@ def send_images(
     table = aggregate(kept.rows)
     claims = agreements(kept.rows, grid, inputs.model["name"], inputs.classes, settings.link.seed)
     write_text(kept.folder / "transmission.csv", table.to_csv(index=False))
-    judging.write(claims, kept.folder / "claims.json")
+    write_claims(claims, kept.folder / "claims.json")
     from . import transmission_figure as figure
 
     title = f"{inputs.model['name']}: {len(inputs.images)} images of {inputs.data['name']} over the link"

@@ -1,7 +1,6 @@
 """The paper's claims, each supported, contradicted or undecided by a run."""
 
-from . import judging
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
-from .judging import judge, table, write
+from .judging import table, write
 
-__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "bootstrapped", "decide", "judge", "judging", "table", "write"]
+__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "bootstrapped", "decide", "table", "write"]
