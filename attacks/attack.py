@@ -64,12 +64,12 @@ class Attack(ABC):
     @property
     @abstractmethod
     def iterative(self) -> bool:
-        """Whether it asks the model more than once on its way."""
+        """Whether it queries the model more than once on its way."""
 
     @property
     @abstractmethod
     def uses_gradient(self) -> bool:
-        """Whether it uses the model's gradient; a black box uses answers alone."""
+        """Whether it uses the model's gradient; a black box uses predictions or logits alone."""
 
     @property
     def minimum_norm(self) -> bool:
@@ -146,8 +146,8 @@ class Attack(ABC):
         """
         grid = torch.tensor([float(snr_db)], dtype=torch.float64)
         batch = ImageBatch(images, seed=seed)
-        (disturbed,) = self.sweep(batch, grid, ruler=ruler, labels=labels, model=model)
-        return disturbed.images
+        (perturbed,) = self.sweep(batch, grid, ruler=ruler, labels=labels, model=model)
+        return perturbed.images
 
     @abstractmethod
     def sweep(

@@ -42,8 +42,8 @@ def seen_along(
     found = distance > 0
     unit = path / torch.where(found, distance, 1.0)[:, None]
     white = NoiseBatch(clean, seed=batch.seed, call=batch.call, bounds=batch.bounds, keys=batch.keys)
-    for disturbed in StableNoise(alpha=2.0).over(white, budgets_db):
-        noise = (disturbed.images - clean).flatten(1).double()
+    for perturbed in StableNoise(alpha=2.0).over(white, budgets_db):
+        noise = (perturbed.images - clean).flatten(1).double()
         reach = (noise * unit).sum(1)
         yield {
             "nearest_found": found.double(),

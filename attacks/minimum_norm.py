@@ -1,4 +1,4 @@
-"""Adversaries that look for the smallest noise, and so answer every budget at once."""
+"""Minimum-norm adversaries: the smallest noise of each image, found once, serves every budget."""
 
 from __future__ import annotations
 

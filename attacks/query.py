@@ -1,4 +1,4 @@
-"""Asking a model: its logits checked, its classes, and how often it was asked."""
+"""Queries of a model: its logits checked, its classes, and the number of its passes."""
 
 from __future__ import annotations
 

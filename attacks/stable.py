@@ -153,9 +153,9 @@ def check(alpha: float, beta: float) -> None:
         alpha outside (0, 2] or beta outside [-1, 1].
     """
     if not 0 < alpha <= 2:
-        raise UsageError(f"alpha={alpha:g} is no stable law: alpha lies in (0, 2], 2 being Gaussian")
+        raise UsageError(f"alpha={alpha:g} is no stable law: alpha is in (0, 2], 2 being Gaussian")
     if not -1 <= beta <= 1:
-        raise UsageError(f"beta={beta:g} is no stable law: beta lies in [-1, 1], 0 being symmetric")
+        raise UsageError(f"beta={beta:g} is no stable law: beta is in [-1, 1], 0 being symmetric")
 
 
 class AlphaStable(Distribution):

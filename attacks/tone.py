@@ -1,7 +1,7 @@
 """Noise with a place in the spectrum: a single tone, and Gaussian noise of a band of spatial frequencies.
 
 Frequencies are in cycles per pixel: 0 is a change of brightness, 1/2 along an axis the finest wave that the grid
-holds (Nyquist's limit), and 0.707 the corner of the spectrum. Before clipping the noise lies at its frequencies
+holds (Nyquist's limit), and 0.707 the corner of the spectrum. Before clipping the noise is at its frequencies
 alone; clipping to valid pixels adds harmonics, as it does in a link whose amplifier saturates.
 """
 

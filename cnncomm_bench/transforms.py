@@ -97,8 +97,8 @@ class AddNoiseAtSNR(nn.Module):
         clean = plain.reshape(-1, *plain.shape[-3:])
         clean = clean.float() / 255 if clean.dtype == torch.uint8 else clean
         batch = NoiseBatch(clean, ruler=self.ruler, seed=self.seed, call=self._call())
-        (disturbed,) = self.attack.over(batch, torch.tensor([self.snr_db], dtype=torch.float64))
-        noisy = disturbed.images
+        (perturbed,) = self.attack.over(batch, torch.tensor([self.snr_db], dtype=torch.float64))
+        noisy = perturbed.images
         if plain.dtype == torch.uint8:
             noisy = (noisy * 255).round().to(torch.uint8)
         result = noisy.reshape(plain.shape).as_subclass(type(image))

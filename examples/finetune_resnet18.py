@@ -5,7 +5,7 @@
 
 The folder has one folder a class. `--pretrained` starts from torchvision's ImageNet weights (a download of 45 MB, and
 far better on few images); without it the network learns from nothing, in some ten minutes on two cores. Beside the
-weights it writes resnet18.json, which tells cnncomm-bench the size and normalisation the network was trained with.
+weights it writes resnet18.json, which gives cnncomm-bench the size and normalisation the network was trained with.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     python examples/linear_probe.py --data flower_photos/train --out flowers_lite0.safetensors
     cnncomm-bench --model flowers_lite0.safetensors --arch examples/efficientnet_lite0.py:lite0 --data flower_photos/val
 
-The folder has one folder a class. Beside the weights it writes flowers_lite0.json, which tells cnncomm-bench the size,
+The folder has one folder a class. Beside the weights it writes flowers_lite0.json, which gives cnncomm-bench the size,
 the normalisation and the classes.
 """
 

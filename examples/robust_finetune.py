@@ -10,7 +10,7 @@ The models of the leaderboards were made so: from cifar10_resnet20.th with `--at
 with `--attack fgm --snr 35` and with `--attack gaussian --snr 20`, both with `--epochs 2 --batch-size 32 --lr 0.02`.
 
 The attack is any spec of `cnncomm-bench attacks`: an adversary makes it adversarial training (of one gradient step with
-fgm), a noise makes it training on noise. A JSON file beside the weights tells cnncomm-bench size and normalisation.
+fgm), a noise makes it training on noise. A JSON file beside the weights holds size and normalisation for cnncomm-bench.
 """
 
 from __future__ import annotations

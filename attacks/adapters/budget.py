@@ -200,11 +200,11 @@ def noisy(
     """
     precise = images if images.dtype in (torch.float32, torch.float64) else images.float()
     batch = NoiseBatch(precise, ruler=ruler, seed=seed, call=call, bounds=bounds, mask=mask)
-    (disturbed,) = noise.over(batch, torch.tensor([snr_db], dtype=torch.float64))
-    short = int((~disturbed.reached).sum())
+    (perturbed,) = noise.over(batch, torch.tensor([snr_db], dtype=torch.float64))
+    short = int((~perturbed.reached).sum())
     if short:
         warnings.warn(f"{short} of {len(images)} images saturate before {snr_db:g} dB", stacklevel=4)
-    return disturbed.images.to(images.dtype)
+    return perturbed.images.to(images.dtype)
 
 
 def unperturbed(clean: Tensor, disturbed: Tensor, snr_db: float, name: str) -> Tensor:

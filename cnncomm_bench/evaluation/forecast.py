@@ -254,8 +254,8 @@ class _Model:
             self._gradient = attempts, float(right), float(fooled), second
         return self._gradient
 
-    def _affordable(self, forwards: int) -> Indices:
-        return _some(self._worker.dataset, int(np.clip(_SECONDS / (forwards * self._pass), _FEWEST, _MOST)))
+    def _affordable(self, num_forwards: int) -> Indices:
+        return _some(self._worker.dataset, int(np.clip(_SECONDS / (num_forwards * self._pass), _FEWEST, _MOST)))
 
     def _timed(self, cell: Cell) -> Done:
         """The faster of two runs: the first may be slow for being the first, either for what else the machine does."""

@@ -24,7 +24,7 @@ class Progress:
         Passes that a cell is expected to take, see `forecast.Costs.weight`; not called where there is no bar.
     quiet : bool
     what : str
-        Stands before the model and attack, such as `pilot`.
+        Shown before the model and attack, such as `pilot`.
     """
 
     def __init__(

@@ -47,8 +47,8 @@ def at_snr(attack: Attack, snr_db: float, seed: int = 0, ruler: str = "realised"
             # Every image, also those that are misclassified already: training wants the loss, not the error.
             budget = torch.full((len(images),), snr_db, dtype=torch.float64, device=images.device)
             return attack.perturb(batch.for_adversary(labels, model), budget, attack.drawn(batch))
-        (disturbed,) = attack.sweep(batch, torch.tensor([snr_db], dtype=torch.float64), ruler=ruler)
-        return disturbed.images
+        (perturbed,) = attack.sweep(batch, torch.tensor([snr_db], dtype=torch.float64), ruler=ruler)
+        return perturbed.images
 
     return disturb
 

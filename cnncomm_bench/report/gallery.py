@@ -188,12 +188,12 @@ def _tiles(
                 asked = torch.tensor(grid, dtype=torch.float64)
                 predictor = None if model is None else model.predict
                 batch = ImageBatch(images, seed=run.info.seeds[0])
-                for disturbed in attack.sweep(batch, asked.to(device), ruler=ruler, labels=labels, model=predictor):
-                    snr_db = float(asked[disturbed.step])
+                for perturbed in attack.sweep(batch, asked.to(device), ruler=ruler, labels=labels, model=predictor):
+                    snr_db = float(asked[perturbed.step])
                     if snr_db not in shown:
                         continue
                     within = images if attack.needs_model else None
-                    result = snr.quantise(disturbed.images, run.info.bits, within=within).cpu()
+                    result = snr.quantise(perturbed.images, run.info.bits, within=within).cpu()
                     for place, image in enumerate(chosen.tolist()):
                         yield Tile(
                             attack=entry.spec,

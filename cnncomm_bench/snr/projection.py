@@ -13,7 +13,7 @@ from .measurement import _refuse, noise_power
 
 # One row of temporaries is some 50 bytes a pixel value: chunks of this many values stay in cache and bound memory.
 _CHUNK = 1 << 18
-# How far outside the bounds a clean pixel may lie: the round trip of a normalisation leaves values such as -3e-8.
+# How far outside the bounds a clean pixel may be: the round trip of a normalisation leaves values such as -3e-8.
 _SLACK = 1e-5
 _LARGEST = 1e38  # scales stay finite in float32, so that 0 * scale is 0
 

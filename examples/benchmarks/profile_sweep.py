@@ -24,9 +24,9 @@ from tabulate import tabulate
 from cnncomm_bench import evaluate, snr
 from cnncomm_bench.attacks import impulse, stable
 from cnncomm_bench.data.images import open_images
-from cnncomm_bench.evaluation import worker as sweep
+from cnncomm_bench.evaluation import worker
 from cnncomm_bench.models.loading import open_model
-from cnncomm_bench.results import writer as store
+from cnncomm_bench.results import writer
 
 STAGES: list[tuple[str, Any, str]] = [
     ("drawing alpha-stable noise", stable.StableNoise, "draw"),
@@ -35,10 +35,10 @@ STAGES: list[tuple[str, Any, str]] = [
     ("scales that meet the SNRs, all at once", snr, "scales"),
     ("adding noise and clipping", snr, "apply"),
     ("measuring the realised SNR", snr, "measure"),
-    ("digests of the images", sweep, "digests"),
-    ("storing cells", store.Store, "write_cell"),
-    ("merging cells", store.Store, "merge"),
-    ("asking the model and checking its answers", sweep, "predict"),
+    ("digests of the images", worker, "digests"),
+    ("storing cells", writer.Store, "write_cell"),
+    ("merging cells", writer.Store, "merge"),
+    ("querying models and checking their logits", worker, "predict"),
 ]
 
 

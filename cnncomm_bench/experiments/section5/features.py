@@ -60,10 +60,10 @@ def run(setting: Setting) -> ExperimentResult:
     for snr_db in FULL_SNRS_DB if setting.full else SNRS_DB:
         for name, (images, labels) in training_sets(setting, source, snr_db).items():
             model = setting.trained(f"features {name} {snr_db:g} dB", images, labels)
-            answers, effect = _judged(model, tests, truth, setting)
-            agree = _share(_answers(source, images.float() / 255, setting.device), labels)
+            predictions, effect = _judged(model, tests, truth, setting)
+            agree = _share(_predictions(source, images.float() / 255, setting.device), labels)
             rows.append({"trained_on": name, "snr_db": snr_db, "images": len(images), "source_agrees": agree,
-                         **_accuracy(answers, truth, effect, setting.classes)})  # fmt: skip
+                         **_accuracy(predictions, truth, effect, setting.classes)})  # fmt: skip
             claims.append(_claim(name, snr_db, effect, setting.classes))
     table = pd.DataFrame(rows)
     robust = samples.network(setting, "robust", len(setting.train_images))
@@ -133,15 +133,15 @@ def towards(model: Logits, targets: Tensor) -> Logits:
     return two
 
 
-def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) -> Interval:
+def against_chance(labels: Tensor, predictions: Tensor, classes: int, *, seed: int) -> Interval:
     """Accuracy beyond chance, against the law it has where the classifier's names of the classes mean nothing.
 
     A classifier trained on random labels still separates images, and may give some classes their right name by luck. So
-    accuracies of random one-to-one renamings of its answers are the null: a permutation test, turned into an interval.
+    accuracies of random one-to-one renamings of its predictions are the null: a permutation test, given as an interval.
 
     Parameters
     ----------
-    labels, answers : Tensor, shape-(N,), int64
+    labels, predictions : Tensor, shape-(N,), int64
     classes : int
         Fewer than five have too few renamings for a decision.
     seed : int
@@ -152,7 +152,7 @@ def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) 
         Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings are as far off.
     """
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    confusion.index_put_((labels, answers), torch.tensor(1), accumulate=True)
+    confusion.index_put_((labels, predictions), torch.tensor(1), accumulate=True)
     counts = confusion.numpy()
     generator = np.random.default_rng(seed)
     names = generator.permuted(np.tile(np.arange(classes), (_PERMUTATIONS, 1)), axis=1)
@@ -163,21 +163,21 @@ def against_chance(labels: Tensor, answers: Tensor, classes: int, *, seed: int) 
 
 
 def _judged(model: nn.Module, tests: Tensor, truth: Tensor, setting: Setting) -> tuple[Tensor, Interval]:
-    answers = _answers(model, tests, setting.device)
-    return answers, against_chance(truth.cpu(), answers, setting.classes, seed=setting.seed)
+    predictions = _predictions(model, tests, setting.device)
+    return predictions, against_chance(truth.cpu(), predictions, setting.classes, seed=setting.seed)
 
 
-def _answers(model: nn.Module, images: Tensor, device: str) -> Tensor:
+def _predictions(model: nn.Module, images: Tensor, device: str) -> Tensor:
     parts = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
     return torch.cat([predict(model, part.to(device)).cpu() for part in parts])
 
 
-def _share(answers: Tensor, labels: Tensor) -> float:
-    return float((answers == labels.cpu()).double().mean())
+def _share(predictions: Tensor, labels: Tensor) -> float:
+    return float((predictions == labels.cpu()).double().mean())
 
 
-def _accuracy(answers: Tensor, truth: Tensor, effect: Interval, classes: int) -> dict[str, float]:
-    accuracy = _share(answers, truth)
+def _accuracy(predictions: Tensor, truth: Tensor, effect: Interval, classes: int) -> dict[str, float]:
+    accuracy = _share(predictions, truth)
     low, high = wilson(np.array(accuracy), np.array(len(truth)))
     return {"accuracy": accuracy, "accuracy_low": float(low), "accuracy_high": float(high), "chance": 1 / classes,
             "null_low": accuracy - effect[2], "null_high": accuracy - effect[1]}  # fmt: skip

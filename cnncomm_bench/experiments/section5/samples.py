@@ -55,15 +55,15 @@ def run(setting: Setting) -> ExperimentResult:
     sizes = ladder(len(setting.train_images), rungs)
     trainings = [(kind, size, repeat) for repeat in range(repeats) for size in sizes for kind in KINDS]
     tests, truth = (part.cpu() for part in setting.tests(FULL_TESTS if setting.full else TESTS))
-    answers = []
+    predictions = []
     for training in trainings:
         model = network(setting, *training)
         found = evaluate(
             model, tests, truth, attacks=[ATTACK], snr_db=GRID_DB, seed=setting.seed, device=setting.device,
             name=_name(*training),
         )  # fmt: skip
-        answers.append(found.predictions)
-    counts = Counts(pd.concat(answers), classes=setting.classes, seed=setting.seed, resamples=RESAMPLES)
+        predictions.append(found.predictions)
+    counts = Counts(pd.concat(predictions), classes=setting.classes, seed=setting.seed, resamples=RESAMPLES)
     table = pd.DataFrame([_row(counts, curve, *training) for curve, training in zip(counts.curves, trainings)])
     exchange, claims = [], []
     for kind in KINDS:

@@ -51,7 +51,7 @@ def information_rate(labels: Classes, predictions: Classes, classes: int) -> Inf
 
     The plug-in estimate, its bias removed and its spread found by the jackknife over images (Quenouille 1956,
     Tukey 1958): with 500 images and ten classes a bias of 0.12 bits becomes 0.04 or less. An image that is alone with
-    its pair of label and prediction looks as if its prediction told the label, of which one image knows nothing: such
+    its pair of label and prediction looks as if its prediction determined the label, which one image cannot show: such
     images may be wrong by log2(classes) bits each. So the interval is that much wider, but begins at Fano's bound where
     that is higher, H(label) - h(e) - e log2(classes - 1) at the upper end of the error rate e (Fano 1961); and where
     they may be wrong by more than 0.25 bits in the mean, images are too few against the pairs, and the estimate is
