@@ -75,7 +75,7 @@ def _fields() -> Iterator[Row]:
     for where, found in stored.containers(content):
         if {"parameters", "versions"} & set(where):
             continue
-        for key in found.keys() - optional:
+        for key in sorted(found.keys() - optional):
             yield f"without {stored.named((*where, key))}", stored.without(content, where, key), key
         yield f"unknown {stored.named((*where, 'x'))}", stored.changed(content, (*where, "x"), 1), "x"
 
