@@ -316,7 +316,7 @@ def test_verify_refuses_small_cells_whose_differences_cancel(folder):
     assert faults(changed) == []
     found = verify(changed, quiet=True, share=1.0).faults
     assert found
-    assert all("over all cells of the kind" in line for line in found), found
+    assert all("rerun of the kind" in line for line in found), found
 
 
 def test_an_entry_too_large_to_recompute_is_refused_at_once(entry):

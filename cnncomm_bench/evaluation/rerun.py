@@ -102,8 +102,7 @@ def verify(
     if not 0 < share <= 1:
         raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
     seed = secrets.randbelow(2**32) if seed is None else seed
-    own_faults = faults(entry)
-    if own_faults:  # an entry that contradicts itself need not be run
+    if own_faults := faults(entry):  # an entry that contradicts itself need not be run
         return Check(0, len(entry.cells), 0, 0, tuple(own_faults))
     where = pick_device(device)
     opened = _model(entry, _named(entry.model.name, model, "model"), arch, trust, where)
@@ -115,8 +114,7 @@ def verify(
         if record != found:
             fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {record}"
             return Check(0, len(entry.cells), 0, 0, (fault,))
-    stated_faults = list(_stated_faults(entry, opened, images, where))
-    if stated_faults:
+    if stated_faults := list(_stated_faults(entry, opened, images, where)):
         return Check(0, len(entry.cells), 0, 0, tuple(stated_faults))
     try:
         pairs = _draw(entry, list(_paired(entry, images)), share, seed)
@@ -279,10 +277,9 @@ def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDA
         allowed = max(_FEWEST, _TOLERANCE[of_kind] * record.images)
         predictions[of_kind] += record.images * len(grid)
         now = rerun.sum(1)
+        others = np.abs(np.array(record.correct) - now)
         if entry.recomputable:
             others = (unpack_hits(record.right, *rerun.shape) != rerun).sum(1)
-        else:
-            others = np.abs(np.array(record.correct) - now)
         differing[of_kind] += int(others.sum())
         bias += int(sum(record.correct) - now.sum())
         for snr_db, was, is_now, other in zip(grid, record.correct, now, others, strict=True):
@@ -292,15 +289,10 @@ def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDA
                     f"accuracy {was / record.images:.4f} in the entry, {is_now / record.images:.4f} in the rerun, "
                     f"{other} of its {record.images} images differ"
                 )
+    ties, all_of = "more than ties explain", predictions.total()
     for one, count in differing.items():
         if count > max(_FEWEST, _TOLERANCE[one] * predictions[one]):
-            found.append(
-                f"over all cells of the kind {one} that were rerun {count} of {predictions[one]} predictions differ: "
-                "more than ties explain"
-            )
-    if abs(bias) > max(_FEWEST, _BIAS * predictions.total()):
-        found.append(
-            f"over all cells that were rerun the entry counts {bias:+d} right predictions in {predictions.total()}: "
-            "more than ties explain"
-        )
-    return Check(len(records), len(entry.cells), predictions.total(), differing.total(), tuple(found))
+            found.append(f"over all cells rerun of the kind {one} {count} of {predictions[one]} differ: {ties}")
+    if abs(bias) > max(_FEWEST, _BIAS * all_of):
+        found.append(f"over all cells rerun the entry counts {bias:+d} right predictions in {all_of}: {ties}")
+    return Check(len(records), len(entry.cells), all_of, differing.total(), tuple(found))
