@@ -18,13 +18,14 @@ from cnncomm_bench.evaluation import rerun
 from cnncomm_bench.evaluation.rerun import verify
 from cnncomm_bench.report import leaderboard
 from cnncomm_bench.report.leaderboard import entry as leaderboard_entry
-from cnncomm_bench.report.leaderboard.correctness import pack_hits, unpack_hits
+from cnncomm_bench.report.leaderboard.correctness import pack_hits, pack_indices, unpack_hits, unpack_indices
 from cnncomm_bench.report.leaderboard.derived import derive
 from cnncomm_bench.report.leaderboard.faults import faults
 from cnncomm_bench.report.leaderboard.folder import entries
 from cnncomm_bench.report.leaderboard.from_run import entries_of, portable
 from cnncomm_bench.report.leaderboard.ranking import boards, difference, rank
 from cnncomm_bench.report.leaderboard.tables import html, markdown
+from cnncomm_bench.results.statistics import CLEAN
 
 HISTORIC = Path(__file__).parent / "historic"
 LEADERBOARDS = Path(__file__).parents[1] / "leaderboards"
@@ -294,6 +295,35 @@ def test_verify_refuses_other_images_of_the_same_count(folder):
     changed = entry.model_copy(update={"cells": forged, **numbers._asdict()})
     assert faults(changed) == []
     assert any("images differ" in line for line in verify(changed, quiet=True).faults)
+
+
+def test_verify_refuses_small_cells_whose_differences_cancel(folder):
+    """In a cell of two images every difference is within its tolerance, and over all of them the sum may be none."""
+    entry = leaderboard_entry.read(folder / "fashion-mnist" / "standard.json")
+    forged = []
+    for cell in entry.cells:
+        hits = unpack_hits(cell.right, len(cell.correct), cell.images)
+        images = unpack_indices(cell.which)
+        for start in range(0, cell.images, 2):
+            pair = hits[:, start : start + 2]
+            if cell.attack != CLEAN and start % 4 == 0:
+                pair = pair[:, ::-1]  # as many are right as before
+            counts = {"images": pair.shape[1], "correct": pair.sum(1).tolist()}
+            which = pack_indices(images[start : start + 2])
+            forged.append(cell.model_copy(update={**counts, "which": which, "right": pack_hits(pair)}))
+    numbers = derive(entry.suite, entry.data.classes, forged)
+    changed = entry.model_copy(update={"cells": forged, **numbers._asdict()})
+    assert faults(changed) == []
+    found = verify(changed, quiet=True, share=1.0).faults
+    assert found
+    assert all("rerun of the kind" in line for line in found), found
+
+
+def test_an_entry_too_large_to_recompute_is_refused_at_once(entry):
+    """Zeros are packed well: 200 kB may claim 25 million predictions."""
+    cells = [entry.cells[-1].model_copy(update={"images": 10**6, "correct": [0] * len(entry.suite.snr_db)})] * 100
+    data = entry.data.model_copy(update={"images": 10**6})
+    assert any("at most" in line for line in faults(entry.model_copy(update={"cells": cells, "data": data})))
 
 
 def test_old_entries_are_marked_in_the_tables():

@@ -89,7 +89,20 @@ def _from_lines(text: str) -> dict[str, int]:
     if rows and all(len(row) == 2 for row in rows) and all(_is_label(row[1]) for row in rows[1:]):
         body = rows if _is_label(rows[0][1]) else rows[1:]
         return _unique([(row[0].strip(), int(row[1])) for row in body])
+    _refuse_gaps(text)
     return _unique([(line, label) for label, line in enumerate(lines)])
+
+
+def _refuse_gaps(text: str) -> None:
+    """Refuse a list in which a class without a name, or called "#", would shift the labels of those after it."""
+    skipped = [not line.strip() or line.startswith("#") for line in text.splitlines()]
+    classes = [number for number, skips in enumerate(skipped) if not skips]
+    gaps = [number for number in range(classes[0], classes[-1]) if skipped[number]] if classes else []
+    gaps += [number for number, line in enumerate(text.splitlines()) if line.strip() == "#"]
+    if gaps:
+        raise ValueError(
+            f"line {gaps[0] + 1} names no class, so the labels after it are unclear: pass name,label lines"
+        )
 
 
 def _is_label(text: str) -> bool:

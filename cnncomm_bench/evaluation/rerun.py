@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -97,8 +98,7 @@ def verify(
     if not 0 < share <= 1:
         raise UsageError(f"share {share:g}: expected a number above 0 and up to 1, such as 0.1", "share")
     seed = secrets.randbelow(2**32) if seed is None else seed
-    own_faults = faults(entry)
-    if own_faults:  # an entry that contradicts itself need not be run
+    if own_faults := faults(entry):  # an entry that contradicts itself need not be run
         return Check(0, len(entry.cells), 0, 0, tuple(own_faults))
     where = pick_device(device)
     opened = _model(entry, _named(entry.model.name, model, "model"), arch, trust, where)
@@ -110,8 +110,7 @@ def verify(
         if record != found:
             fault = f"another {what}: SHA-256 {found or 'unknown'}, and the entry has {record}"
             return Check(0, len(entry.cells), 0, 0, (fault,))
-    stated_faults = list(_stated_faults(entry, opened, images, where))
-    if stated_faults:
+    if stated_faults := list(_stated_faults(entry, opened, images, where)):
         return Check(0, len(entry.cells), 0, 0, tuple(stated_faults))
     try:
         pairs = _draw(entry, list(_paired(entry, images)), share, seed)
@@ -266,17 +265,18 @@ def _rerun(
 
 def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDArray[np.bool_]]) -> Check:
     kind = {attack.spec: attack.kind for attack in entry.suite.attacks}
-    found, differing, bias, predictions = [], 0, 0, 0
+    found, bias = [], 0
+    differing, predictions = Counter[str](), Counter[str]()  # by kind: small cells allow more than their share
     for record, rerun in zip(records, hits, strict=True):
         grid = [float("inf")] if record.attack == CLEAN else entry.suite.snr_db
-        allowed = max(_FEWEST, _TOLERANCE[kind.get(record.attack, "noise")] * record.images)
-        predictions += record.images * len(grid)
+        of_kind = kind.get(record.attack, "noise")
+        allowed = max(_FEWEST, _TOLERANCE[of_kind] * record.images)
+        predictions[of_kind] += record.images * len(grid)
         now = rerun.sum(1)
+        others = np.abs(np.array(record.correct) - now)
         if entry.recomputable:
             others = (unpack_hits(record.right, *rerun.shape) != rerun).sum(1)
-        else:
-            others = np.abs(np.array(record.correct) - now)
-        differing += int(others.sum())
+        differing[of_kind] += int(others.sum())
         bias += int(sum(record.correct) - now.sum())
         for snr_db, was, is_now, other in zip(grid, record.correct, now, others, strict=True):
             if other > allowed:
@@ -285,9 +285,10 @@ def _compare(entry: Entry, records: Sequence[CellRecord], hits: Sequence[npt.NDA
                     f"accuracy {was / record.images:.4f} in the entry, {is_now / record.images:.4f} in the rerun, "
                     f"{other} of its {record.images} images differ"
                 )
-    if abs(bias) > max(_FEWEST, _BIAS * predictions):
-        found.append(
-            f"over all cells that were rerun the entry counts {bias:+d} right predictions in {predictions}: "
-            "more than ties explain"
-        )
-    return Check(len(records), len(entry.cells), predictions, differing, tuple(found))
+    ties, all_of = "more than ties explain", predictions.total()
+    for one, count in differing.items():
+        if count > max(_FEWEST, _TOLERANCE[one] * predictions[one]):
+            found.append(f"over all cells rerun of the kind {one} {count} of {predictions[one]} differ: {ties}")
+    if abs(bias) > max(_FEWEST, _BIAS * all_of):
+        found.append(f"over all cells rerun the entry counts {bias:+d} right predictions in {all_of}: {ties}")
+    return Check(len(records), len(entry.cells), all_of, differing.total(), tuple(found))

@@ -171,7 +171,8 @@ def _check_stored(cells: Sequence[Cell], worker: Worker, store: Store) -> None:
     for index, cell in enumerate(cells):
         if index in missing:
             continue
-        row = store.read_cell(index).slice(0, 1).to_pylist()[0]
+        table = store.read_cell(index)
+        row = table.slice(0, 1).to_pylist()[0]
         planned = {
             "model": worker.names[cell.model],
             "attack": cell.attack.spec,
@@ -180,7 +181,8 @@ def _check_stored(cells: Sequence[Cell], worker: Worker, store: Store) -> None:
             "snr_db": cell.snr_db[0],
             "image": int(cell.images[0]),
         }
-        if any(row[name] != value for name, value in planned.items()):
+        counts = (table.num_rows, len(cell.images) * len(cell.snr_db))
+        if counts[0] != counts[1] or any(row[name] != value for name, value in planned.items()):
             raise RunFolderError(
                 f"{store.folder} holds cells of another plan, by another version of cnncomm-bench: "
                 "finish it with that version, or name another folder",

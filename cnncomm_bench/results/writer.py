@@ -8,18 +8,18 @@ noticed. A folder is written by one process at a time, and nothing is written th
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field
 
 from .._utils.atomic import (
     is_leftover,
@@ -34,6 +34,23 @@ from .._utils.files import shown
 from .plan import Block, Plan
 from .reader import PREDICTIONS, read_info
 from .schema import Failure, RunInfo
+
+_MOST_SNRS = 1000
+
+
+class _About(BaseModel):
+    """What a cell's file holds beside its predictions: means by fact and SNR, seconds, and a batch size if halved."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    facts: dict[str, dict[str, float]]
+    seconds: float
+    halved: Annotated[int, Field(ge=1)] | None
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Self:
+        """Read it; raise ValueError where there is none."""
+        return cls.model_validate_json((table.schema.metadata or {}).get(b"cell", b""))
 
 
 class CorruptCellError(RunFolderError):
@@ -146,8 +163,8 @@ class Store:
             Images that fitted into memory at once.
         """
         halved = batch_size if batch_size < self.info.batch_size else None
-        about = json.dumps({"facts": facts, "seconds": seconds, "halved": halved})
-        table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about})
+        about = _About(facts=facts, seconds=seconds, halved=halved)
+        table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata({"cell": about.model_dump_json()})
         make_subfolder(self._parts)
         write_atomically(self._part(index), partial(_write_table, table))
 
@@ -185,11 +202,11 @@ class Store:
             for index in present:
                 table = self.read_cell(index)
                 writer.write_table(table.replace_schema_metadata(None))
-                about = json.loads(table.schema.metadata[b"cell"])
-                halved = min(halved, about["halved"] or halved)
+                about = _About.of(table)
+                halved = min(halved, about.halved or halved)
                 model, attack = table["model"][0].as_py(), table["attack"][0].as_py()
-                seconds[attack] = seconds.get(attack, 0.0) + about["seconds"]
-                for fact, by_snr in about["facts"].items():
+                seconds[attack] = seconds.get(attack, 0.0) + about.seconds
+                for fact, by_snr in about.facts.items():
                     for db, value in by_snr.items():
                         entry = sums.setdefault((model, attack, fact, db), [0.0, 0.0])
                         entry[0] += value * len(table)
@@ -211,8 +228,13 @@ class Store:
         """
         path = self._part(index)
         try:
-            return pq.read_table(path, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                if not 0 < file.metadata.num_rows <= self._most_rows():
+                    raise ValueError("no cell has so many rows")
+                table = file.read().cast(PREDICTIONS.with_metadata(file.schema_arrow.metadata))
+            _About.of(table)
+            return table
+        except (OSError, ValueError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
             raise CorruptCellError(f"{shown(path)} is damaged and was removed: rerun the same command") from error
 
@@ -222,6 +244,10 @@ class Store:
             return b"cell" in (pq.read_metadata(self._part(index)).metadata or {})
         except (OSError, pa.ArrowException):
             return False
+
+    def _most_rows(self) -> int:
+        """Every image at every SNR: a stranger's cell may claim more than memory holds."""
+        return self.info.data.images * max(_MOST_SNRS, len(self.info.snr_db))
 
     def _part(self, index: int) -> Path:
         return self._parts / f"{index:06d}.parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cnncomm_bench import cli
 from cnncomm_bench.results.reader import read_info
 
 from .attempt import Attempt, canary
@@ -109,6 +111,7 @@ def attempts() -> Iterator[Attempt]:
     """Yield the rows of this surface."""
     yield from _instead_of_files()
     yield from _instead_of_folders()
+    yield from _cells()
     yield from _predictable_names()
     yield from _leaderboards()
     yield from _places()
@@ -192,6 +195,44 @@ def _instead_of_folders() -> Iterator[Attempt]:
     for kind in KINDS:
         what = kind.__name__.replace("_", " ")
         yield Attempt("folders", f"resume: a cell is a {what}", partial(cell, kind), says="000000.parquet")
+
+
+def _cells() -> Iterator[Attempt]:
+    """Cells of a run that is resumed: a damaged one is computed again, one that contradicts the plan is refused."""
+    good = b'{"facts":{},"seconds":1,"halved":null}'
+
+    def resumed(change: Callable[[pa.Table], pa.Table], about: bytes, folder: Path) -> list[str]:
+        small = [*SMALL, "--out", "run"]
+        with contextlib.suppress(SystemExit):
+            cli.main([*SMALL, "--out", str(folder / "run")])
+        info, table = folder / "run" / "run.json", pq.read_table(folder / "run" / "predictions.parquet")
+        info.write_text(info.read_text().replace('"finished": true', '"finished": false'))
+        (folder / "run" / "parts").mkdir()
+        for place, attack in enumerate(("clean", "gaussian")):
+            cell = change(table.filter(pc.equal(table["attack"].cast("string"), attack)))
+            path = folder / "run" / "parts" / f"{place:06d}.parquet"
+            pq.write_table(cell.replace_schema_metadata({"cell": about}), path)
+        return small
+
+    def repeated(table: pa.Table) -> pa.Table:
+        return pa.concat_tables([table] * 1001)
+
+    for name, about in {
+        "no JSON": b"x", "nothing": b"{}", "deep lists": b"[" * 100_000, "NaN": good.replace(b"1", b"NaN"),
+        "text for numbers": good.replace(b"1", b'"s"'), "a batch of -5": good.replace(b"null", b"-5"),
+    }.items():  # fmt: skip
+        yield Attempt("folders", f"resume: a cell's metadata is {name}", partial(resumed, lambda t: t, about),
+                      accepted=True)  # fmt: skip
+    for name, change, accepted in (
+        ("as it was", lambda t: t, True),
+        ("without rows", lambda t: t.slice(0, 0), True),
+        ("of other columns", lambda t: t.select(["image"]), True),
+        ("of text", lambda t: t.set_column(7, "prediction", pa.array(["x"] * len(t))), True),
+        ("of a thousand times its rows", repeated, True),
+        ("of some of its rows", lambda t: t.slice(0, 3), False),
+        ("of twice its rows", lambda t: pa.concat_tables([t, t]), False),
+    ):
+        yield Attempt("folders", f"resume: a cell {name}", partial(resumed, change, good), accepted=accepted)
 
 
 def _predictable_names() -> Iterator[Attempt]:

@@ -536,7 +536,7 @@ def parquet_files() -> Iterator[Attempt]:
 def class_maps() -> Iterator[Attempt]:
     """Class maps that contradict themselves, or are none."""
     cases: dict[str, str | bytes] = {
-        "nothing": "", "a class twice": "c0\nc1\nc0\n", "two labels": "c0,0\nc0,1\nc1,2\n", "two names": "c0,0\nc1,0\n", "no c1": "c0\nc2\n",
+        "a gap": "c0\n\nc1\n", "a class called #": "#\nc0\nc1\n", "a comment between": "c0\n# c2\nc1\n", "nothing": "", "a class twice": "c0\nc1\nc0\n", "two labels": "c0,0\nc0,1\nc1,2\n", "two names": "c0,0\nc1,0\n", "no c1": "c0\nc2\n",
         "-1": "c0,-1\nc1,0\n", "10^9": "c0,1000000000\nc1,0\n", "halves": "c0,0.5\nc1,1\n", "noise": random.Random(0).randbytes(200), "UTF-16": "c0\nc1\n".encode("utf-16"),
         "escape codes": "\x1b[2J\nc1\n", "5 MB": "x\n" * 2_500_000, "eleven labels": "c0,0\nc1,10\n", "a superscript": "c0,²\nc1,³\n",
     }  # fmt: skip

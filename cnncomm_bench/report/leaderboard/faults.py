@@ -17,6 +17,9 @@ from .entry import CurveRecord, Entry, ScoreRecord, ThresholdRecord
 # One unit of the last digit that an entry keeps: other processors sum in another order.
 _THRESHOLD_DB, _SHARE = 2e-3, 2e-5
 
+_MOST_PREDICTIONS, _MOST_POINTS = 20_000_000, 20_000
+"""What is recomputed in a minute and a few gigabytes; an entry of 200 kB may claim more."""
+
 
 def faults(entry: Entry) -> list[str]:
     """Report what does not follow from an entry's own cells; empty where everything does.
@@ -45,6 +48,11 @@ def _coverage_faults(entry: Entry) -> Iterator[str]:
             yield f"a cell of {shown(cell.attack)} has not one count of its {cell.images} images for every SNR"
         if cell.images > entry.data.images:
             yield f"a cell of {shown(cell.attack)} has {cell.images} of {entry.data.images} images"
+    predictions = sum(cell.images * len(cell.correct) for cell in entry.cells)
+    if predictions > _MOST_PREDICTIONS:
+        yield f"its cells have {predictions} predictions, and at most {_MOST_PREDICTIONS} are recomputed"
+    if grid * len(entry.curves) > _MOST_POINTS:
+        yield f"its curves have {grid * len(entry.curves)} points, and at most {_MOST_POINTS} are recomputed"
     kinds = {attack.kind for attack in entry.suite.attacks}
     yield from (f"no score against the kind {kind}" for kind in sorted(kinds - {s.kind for s in entry.scores}))
 
