@@ -59,7 +59,13 @@ SETTINGS = ("size", "bits", "samples", "seeds", "batch_size", "precision", "minu
 """Numbers that the configuration of a run checks, not the option."""
 
 
-LEGAL = {"samples": (HUGE,), "max_bits": (HUGE,), "min_errors": (HUGE,)}
+LEGAL = {
+    "samples": (HUGE,),
+    "batch_size": (HUGE,),
+    "minutes": ("1e3",),
+    "max_bits": (HUGE,),
+    "min_errors": (HUGE,),
+}
 """Those that are none for an option: upper limits, which no number exceeds."""
 
 
