@@ -367,9 +367,9 @@ def test_a_link_is_resumed(tmp_path):
     [
         ({"codes": ["turbo"]}, "no code is called 'turbo'"),
         ({"modulations": ["qam16"]}, "did you mean '16qam'"),
-        ({"alphas": [2.5]}, "alpha lies in"),
-        ({"alphas": [0]}, "alpha lies in"),
-        ({"alphas": [math.nan]}, "alpha lies in"),
+        ({"alphas": [2.5]}, "alpha is in"),
+        ({"alphas": [0]}, "alpha is in"),
+        ({"alphas": [math.nan]}, "alpha is in"),
         ({"alphas": ["two"]}, "alphas"),
         ({"alphas": []}, "nothing to simulate"),
         ({"snr_db": ""}, "SNR grid ''"),

@@ -146,10 +146,10 @@ def test_shared_channels_are_grey(pictures):
 
 @pytest.mark.parametrize("alpha", [0, -1, 2.5, math.nan])
 def test_alpha_out_of_range(alpha):
-    with pytest.raises(UsageError, match=r"alpha lies in \(0, 2\]"):
+    with pytest.raises(UsageError, match=r"alpha is in \(0, 2\]"):
         parse(f"stable:alpha={alpha}")
 
 
 def test_beta_out_of_range():
-    with pytest.raises(UsageError, match=r"beta lies in \[-1, 1\]"):
+    with pytest.raises(UsageError, match=r"beta is in \[-1, 1\]"):
         parse("stable:alpha=1.5,beta=2")
