@@ -1,14 +1,15 @@
-"""The ladder of trainings: local and global features, the association and its null, bad input."""
+"""The ladder of trainings: the association and its null, its tables, bad input; images without a kind of features."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, UsageError
+from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
 from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.experiments.section5 import patches, tradeoff
 from cnncomm_bench.experiments.section5.association import Ladder, association, slope
+from cnncomm_bench.snr import power
 from tests.section5_setting import CLASSES, check_result, network, small_setting
 
 
@@ -50,17 +51,43 @@ def test_low_pass_keeps_low_tones_and_removes_high_ones():
     (lambda x: patches.shuffle_patches(x, 17), "17 x 17 patches of an image of 16 x 20 pixels: expected 1 to 16"),
     (lambda x: patches.shuffle_patches(x, 0), "expected 1 to 16"),
     (lambda x: patches.low_pass(x, 0.0), "expected more than 0"),
+    (lambda x: list(patches.views(x[..., :3, :])), "images of 3 x 20 pixels cannot be cut into patches"),
 ])  # fmt: skip
 def test_views_that_are_none_are_refused(call, says, pictures):
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(BenchError, match=says):
         call(pictures)
 
 
-def test_a_model_of_brightness_survives_shuffling(pictures):
-    bright = lambda x: torch.stack([x.mean((1, 2, 3)) - 0.5, 0.5 - x.mean((1, 2, 3))], 1)  # noqa: E731
-    labels = bright(pictures).argmax(1)
-    table = patches.accuracies(bright, pictures, labels).set_index("view")
-    assert (table.loc[["whole", "shuffled 2 x 2", "shuffled 4 x 4"], "accuracy"] == 1).all()
+def test_exchanged_patches_meet_the_noise_power(pictures):
+    wanted = torch.linspace(0.5, 4, len(pictures), dtype=torch.float64)
+    exchanged = patches.exchange_patches(pictures, 4, wanted)
+    torch.testing.assert_close(power(exchanged - pictures), wanted, rtol=1e-5, atol=0)
+    # Patches change places wholly or not at all, but for those of the last pair.
+    for image, moved in zip(pictures, exchanged):
+        own, other = (x.reshape(3, 4, 4, 4, 5).permute(1, 3, 0, 2, 4).reshape(16, -1) for x in (image, moved))
+        assert int((torch.cdist(other, own).amin(1) < 1e-4).sum()) >= 14
+    torch.testing.assert_close(patches.exchange_patches(pictures, 4, 0 * wanted), pictures, rtol=0, atol=0)
+
+
+def test_more_noise_than_all_pairs_make_exchanges_all(pictures):
+    exchanged = patches.exchange_patches(pictures, 2, torch.full((len(pictures),), 1e9))
+    halves = lambda x: {part.numpy().tobytes() for row in x.chunk(2, 1) for part in row.chunk(2, 2)}  # noqa: E731
+    for image, moved in zip(pictures, exchanged):
+        assert halves(image) == halves((moved * 255).round() / 255)
+        assert (image != moved).reshape(3, 2, 8, 2, 10).any(0).any(1).any(2).all()  # no patch is in its place
+    flat = torch.full((1, 1, 4, 4), 0.5)
+    torch.testing.assert_close(patches.exchange_patches(flat, 2, torch.ones(1)), flat, rtol=0, atol=0)
+
+
+def test_views_are_of_equal_snr_and_of_complementary_scales(pictures):
+    seen = {(view, grid): power(changed - pictures) for view, grid, changed in patches.views(pictures)}
+    assert {grid for view, grid in seen if view == patches.PASSED} == {2, 4, 7}
+    for grid in (2, 4, 7):
+        weaker = torch.minimum(seen[patches.PASSED, grid], seen[patches.EXCHANGED, grid])
+        met = (seen[patches.EXCHANGED, grid] / seen[patches.PASSED, grid] - 1).abs() < 1e-4
+        assert met.all() or grid == 2  # two pairs may make less
+        torch.testing.assert_close(weaker, seen[patches.EXCHANGED, grid], rtol=1e-4, atol=0)
+    assert patches.cutoff(7, 28, 28) == 1 / (2 * 4)  # patches of 4 pixels, waves of 8
 
 
 def simulated(true_slope: float, range_db: float, seed: int, rungs: int = 4, networks: int = 2) -> Ladder:
@@ -120,10 +147,25 @@ def test_the_ladder_is_measured_and_its_control_is_null(ladder):
     control = [claim for claim in outcome.claims if claim.id == "tradeoff-control"]
     assert [claim.verdict for claim in control] == ["undecided"]
     assert [claim.id for claim in outcome.claims].count("tradeoff") == 4
-    assert set(outcome.tables["views"].training) == {"no noise", "15 dB"}
-    assert set(outcome.tables) == {"tradeoff", "association", "views", "carriers"}
-    assert set(outcome.figures) == {"tradeoff", "views", "carriers"}
+    assert set(outcome.tables) == {"tradeoff", "association", "views", "leaning", "gradients", "link", "carriers"}
+    assert set(outcome.figures) == {"tradeoff", "views", "gradients", "link", "carriers"}
     assert "Clean accuracy" in outcome.text
+
+
+def test_the_ladder_is_judged_on_its_features_with_a_calibration(ladder):
+    _, _, outcome = ladder
+    views, accuracy = outcome.tables["views"], outcome.tables["tradeoff"].groupby("training").clean.mean()
+    alike = ["no noise", "no noise, again"]
+    assert list(views.training.unique()) == [*alike, "15 dB", "shuffled patches", "low-passed images"]
+    whole = views[views["view"] == "whole"].set_index("training").accuracy
+    assert whole["15 dB"] == pytest.approx(accuracy["15 dB"])
+    assert whole[alike].mean() == pytest.approx(accuracy["no noise"])
+    assert set(outcome.tables["gradients"].training) == {*alike, "15 dB"}
+    ids = [claim.id for claim in outcome.claims]
+    twice = ("local-features", "local-features-control", "local-features-calibration", "robust-global",
+             "gradients-align", "gradients-align-control", "carriers-dropped")  # fmt: skip
+    assert [ids.count(name) for name in twice] == [2] * 7
+    assert [ids.count(name) for name in ("robust-discards-local", "carriers-dropped-control")] == [1, 1]
 
 
 def test_unknown_network_is_named(ladder):

@@ -8,10 +8,12 @@ from .channel_noise import Stable
 from .counting import Counts, Rule, exact
 from .link_settings import Curve, Settings
 from .link_summary import TARGET, after, reaches
+from .modulation import MODULATIONS
 from .ordering import complete
 from .simulation import open_link, simulate
 
 __all__ = [
+    "MODULATIONS",
     "SYSTEM",
     "TARGET",
     "Chain",

@@ -62,11 +62,37 @@ class Ladder:
         return cls(clean.reshape(shape), thresholds.reshape(shape))
 
 
-def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
-    """Means of the rungs in samples of images and of trainings.
+def over_trainings(values: Floats, seed: int = 0) -> Floats:
+    """Means over the networks of a training in samples of images and of trainings.
 
-    To the mean over a rung's networks each sample adds a deviation drawn from the bivariate law of Student's t that
-    the networks' deviations from their rungs' means give, pooled over the rungs: R (S - 1) degrees of freedom.
+    To the mean over a training's networks each sample adds a deviation drawn from the multivariate law of Student's t
+    that the networks' deviations from their means give, pooled over the trainings: R (S - 1) degrees of freedom.
+
+    Parameters
+    ----------
+    values : ndarray, shape-(1 + B, R, S, V)
+        V numbers of each of S >= 2 networks of R trainings, in the sample and in B bootstrap samples of images.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape-(1 + B, R, V)
+        Row 0 is the sample.
+    """
+    samples, trainings, networks, count = values.shape
+    freedom = trainings * (networks - 1)
+    deviations = (values[0] - values[0].mean(1, keepdims=True)).reshape(-1, count)
+    covariance = deviations.T @ deviations / freedom / networks
+    generator = np.random.default_rng(seed)
+    normal = generator.multivariate_normal(np.zeros(count), covariance, size=(samples, trainings), method="eigh")
+    student = normal / np.sqrt(generator.chisquare(freedom, (samples, 1, 1)) / freedom)
+    student[0] = 0
+    means: Floats = values.mean(2) + student
+    return means
+
+
+def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
+    """Means of the rungs in samples of images and of trainings, see `over_trainings`.
 
     Parameters
     ----------
@@ -79,16 +105,7 @@ def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
     accuracy, threshold_db : ndarray, shape-(1 + B, R)
         Row 0 is the sample.
     """
-    values = np.stack([ladder.accuracy, ladder.threshold_db], -1)
-    samples, rungs, networks, _ = values.shape
-    freedom = rungs * (networks - 1)
-    deviations = (values[0] - values[0].mean(1, keepdims=True)).reshape(-1, 2)
-    covariance = deviations.T @ deviations / freedom / networks
-    generator = np.random.default_rng(seed)
-    normal = generator.multivariate_normal(np.zeros(2), covariance, size=(samples, rungs), method="eigh")
-    student = normal / np.sqrt(generator.chisquare(freedom, (samples, 1, 1)) / freedom)
-    student[0] = 0
-    means = values.mean(2) + student
+    means = over_trainings(np.stack([ladder.accuracy, ladder.threshold_db], -1), seed)
     return means[..., 0], means[..., 1]
 
 

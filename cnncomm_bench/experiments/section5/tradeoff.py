@@ -2,72 +2,38 @@
 
 A ladder of trainings: without noise, then on fast-gradient adversaries of ever lower SNR. Each network's clean accuracy
 is set against its threshold in dB, under pgd and under each noise; so are the features it uses: its map of
-carriers, and its accuracy on images with shuffled patches (local features) or without fine detail (global features).
+carriers, what it leans on (`local_global`), its input gradients (`gradients`). `dropped_carriers` is the link's half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
-from ...attacks import parse
 from ...evaluation import evaluate
 from ...results.claims import Claim, bootstrapped, decide
 from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold, with_signs
-from ..training import at_snr
-from . import patches, tradeoff_figures
+from . import dropped_carriers, gradients, local_global, tradeoff_figures
 from .association import Ladder, association
-from .carriers import carrier_map, right
+from .carriers import IMAGES, carrier_map, right
 from .experiment_result import ExperimentResult
+from .ladder import AGAIN, FULL, LAPTOP, STANDARD, Network, Size, by_training, train_calibration, train_networks
+from .patches import grids
 from .setting import Setting
 
-STANDARD = "no noise"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ADVERSARY = "pgd:steps=10"
 NOISES = ("gaussian", "cauchy", "impulse-square")
 CARRIER_DB = 10.0
-_TRAINING = "fgm"
+PICTURES = 10
 _ADVERSARY_GRID = tuple(float(db) for db in range(5, 50, 5))
 _NOISE_GRID = tuple(float(db) for db in range(-15, 45, 5))
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large the experiment is made.
-
-    Attributes
-    ----------
-    ladder_db : tuple of float
-        SNRs of the adversarial trainings, below the one without noise.
-    networks : int
-        Trained alike on each rung, from different seeds.
-    tests : int
-        Test images that are attacked.
-    epochs : int, optional
-        Of each training; the setting's by default.
-    """
-
-    ladder_db: tuple[float, ...]
-    networks: int
-    tests: int
-    epochs: int | None = None
-
-
-LAPTOP = Size(ladder_db=(35.0, 25.0, 15.0), networks=2, tests=200, epochs=4)
-FULL = Size(ladder_db=(40.0, 35.0, 30.0, 25.0, 20.0, 15.0), networks=3, tests=2000)
-
-
-@dataclass(frozen=True)
-class Network:
-    """A trained network and its rung of the ladder."""
-
-    name: str
-    training: str
-    model: nn.Module
-    control: bool = False
 
 
 def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
@@ -82,7 +48,8 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     Returns
     -------
     ExperimentResult
-        Tables `tradeoff` (a row for each network and attack), `association`, `views` and `carriers`.
+        Tables `tradeoff` (a row for each network and attack), `association`, `views`, `leaning`, `gradients`, `link`
+        and `carriers`.
 
     Raises
     ------
@@ -91,42 +58,41 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     """
     size = size or (FULL if setting.full else LAPTOP)
     setting.need("tradeoff", train=20 * setting.classes, test=10 * setting.classes)
+    scales = grids(*setting.test_images.shape[2:])
     networks = train_networks(setting, size)
     counts = Counts(_predictions(setting, size, networks), classes=setting.classes, seed=setting.seed)
     accuracy = _clean(setting, networks, counts.resamples)
     table = _table(networks, counts, accuracy)
     associated, claims = _judge(networks, counts, accuracy, size, setting.seed)
-    firsts = [network for network in networks if network.name.endswith("#0")]
-    views = _stack(firsts, lambda model: patches.accuracies(model, *setting.tests(), seed=setting.seed))
+    trained = by_training(networks)
+    robust = list(trained)[-1]
+    calibrating = train_calibration(setting, size, scales[(len(scales) - 1) // 2])
+    kept = local_global.measure({**trained, **calibrating}, *setting.tests(), seed=setting.seed)
+    aligned = gradients.measure(trained, setting.tests(IMAGES)[0], seed=setting.seed)
+    link, link_claims = dropped_carriers.run(setting.seed)
     some = setting.tests(size.tests)
+    firsts = [network for network in networks if network.name.endswith("#0")]
     carriers = _stack(firsts, lambda model: carrier_map(model, *some, CARRIER_DB, setting.device, seed=setting.seed))
+    views, leaning = local_global.views_table(kept), local_global.leaning_table(kept)
     return ExperimentResult(
         name="tradeoff",
-        tables={"tradeoff": _numbers(table), "association": associated, "views": views, "carriers": carriers},
-        claims=claims,
+        tables={
+            "tradeoff": _numbers(table), "association": associated, "views": views, "leaning": leaning,
+            "gradients": gradients.table(aligned), "link": link, "carriers": carriers,
+        },
+        claims=[
+            *claims, *local_global.judge(kept, STANDARD, AGAIN, robust),
+            *gradients.judge(aligned, STANDARD, AGAIN, robust), *link_claims,
+        ],
         figures={
             "tradeoff": tradeoff_figures.plane(table),
             "views": tradeoff_figures.views(views, chance=1 / setting.classes),
+            "gradients": _pictures(setting, {name: trained[name][0] for name in (STANDARD, robust)}),
+            "link": tradeoff_figures.link(link, _curves(counts, networks, robust)),
             "carriers": tradeoff_figures.carriers(carriers),
         },
-        text=_text(table, claims, views),
-    )
-
-
-def train_networks(setting: Setting, size: Size) -> list[Network]:
-    """Networks of the ladder, from no noise to the strongest, and more without noise for the control."""
-    trained = []
-    for training in (None, *size.ladder_db):
-        name = STANDARD if training is None else f"{training:g} dB"
-        # As many again without noise: the control sets them against the first ones, as if they were a rung.
-        for seed in range(size.networks if training is not None else 2 * size.networks):
-            disturb = None if training is None else at_snr(parse(_TRAINING), training, seed)
-            title = f"tradeoff {name} #{seed}"
-            model = setting.trained(
-                title, setting.train_images, setting.train_labels, disturb=disturb, epochs=size.epochs, seed=seed
-            )
-            trained.append(Network(f"{name} #{seed}", name, model, control=seed >= size.networks))
-    return trained
+        text=_text(table, claims, leaning, link),
+    )  # fmt: skip
 
 
 def _predictions(setting: Setting, size: Size, networks: Iterable[Network]) -> pd.DataFrame:
@@ -210,20 +176,49 @@ def _stack(networks: list[Network], measure: Callable[[nn.Module], pd.DataFrame]
     return stacked[["training", *stacked.columns.drop("training")]]
 
 
-def _text(table: pd.DataFrame, claims: list[Claim], views: pd.DataFrame) -> str:
+def _curves(counts: Counts, networks: Iterable[Network], robust: str) -> pd.DataFrame:
+    """Accuracy of the standard and the robust training under white noise and under pgd, means over their networks."""
+    accuracy = counts.accuracies(np.ones(len(counts.images), dtype=np.bool_))[0]
+    training = {network.name: network.training for network in networks if not network.control}
+    rows = [
+        (training[curve.model], curve.attack, snr_db, accuracy[cell])
+        for attack in (NOISES[0], ADVERSARY) for curve in counts.curves
+        if curve.attack == attack and training.get(curve.model) in (STANDARD, robust)
+        for snr_db, cell in zip(curve.snr_db, curve.cells, strict=True)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["training", "noise", "snr_db", "accuracy"])
+    return table.groupby(["training", "noise", "snr_db"], sort=False, as_index=False).mean()
+
+
+def _pictures(setting: Setting, models: dict[str, nn.Module]) -> Figure:
+    """Input gradients for the first test image of each class."""
+    images, labels = setting.tests()
+    places = (int((labels == label).nonzero()[0, 0]) for label in sorted(set(labels.tolist())))
+    chosen = images[list(places)[:PICTURES]]
+    found = {name: gradients.input_gradients(model, chosen) for name, model in models.items()}
+    return tradeoff_figures.gradients(chosen, gradients.edges(chosen), found)
+
+
+def _text(table: pd.DataFrame, claims: list[Claim], leaning: pd.DataFrame, link: pd.DataFrame) -> str:
     """What came out, in a few sentences."""
     mine = table[(table.attack == ADVERSARY) & (table.part == "ladder")]
     means = mine.groupby("training", sort=False)[["clean", "threshold_db"]].mean()
     ladder = "; ".join(f"{row.Index}: {row.clean:.3f}, {row.threshold_db:.1f} dB" for row in means.itertuples())
-    kept = views.pivot(index="view", columns="training", values="accuracy")
-    first, last = means.index[0], means.index[-1]
-    seen = ", ".join(
-        f"{view} {kept.loc[view, first]:.3f} and {kept.loc[view, last]:.3f}" for view in views["view"].unique()
+    judged = leaning[leaning.training.isin([means.index[0], means.index[-1]])]
+    leant = "; ".join(
+        f"{row.training} at equal {row.equal} {row.on_local:.3f} and {row.on_global:.3f}" for row in judged.itertuples()
+    )
+    at = link[link.snr_db == dropped_carriers.JUDGED_DB].set_index(["noise", "receiver"]).rate
+    rates = "; ".join(
+        f"{noise} {at[noise, dropped_carriers.ALL]:.3f} and {at[noise, dropped_carriers.DROP]:.3f}"
+        for noise in (dropped_carriers.WHITE, dropped_carriers.JAMMER)
     )
     return "\n\n".join([
         f"Clean accuracy and threshold under {ADVERSARY}, by the SNR trained at: {ladder}.",
         "Clean accuracy lost per 10 dB of threshold gained: " + "; ".join(map(_sentence, claims)) + ".",
-        f"Accuracy of the first network trained with {first}, and of that at {last}: {seen}.",
+        f"Accuracy where local features alone are left, and where global ones are: {leant}.",
+        f"Rate of the link's receiver with all carriers, and of that which drops {dropped_carriers.JAMMED} of "
+        f"{dropped_carriers.CARRIERS}, at {dropped_carriers.JUDGED_DB:g} dB: {rates}.",
     ])  # fmt: skip
 
 
