@@ -18,14 +18,14 @@ from .conversion import convert
 from .spec import as_text, parameters
 
 
-def parse(spec: str | Attack) -> Attack:
+def parse(spec: Any) -> Attack:
     """Attack of a spec string.
 
     Parameters
     ----------
-    spec : str or Attack
+    spec : str, Attack, or attack of torchattacks, ART or Foolbox
         `NAME[:key=value,...]`, for an adversary at a fixed radius with `@l2=EPS` or `@linf=EPS` behind it; an
-        attack is returned as it is.
+        attack is returned as it is, and one of another library is put on the SNR axis.
 
     Raises
     ------
@@ -39,6 +39,10 @@ def parse(spec: str | Attack) -> Attack:
     """
     if isinstance(spec, Attack):
         return spec
+    if not isinstance(spec, str):
+        from .adapters.configured import from_object
+
+        return from_object(spec)
     spec, at, radius = spec.partition("@")
     if at:
         from .radius import at_radius

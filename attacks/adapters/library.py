@@ -91,7 +91,7 @@ class FromLibrary(Adversary):
 
     @property
     def _adapter(self) -> ModuleType:
-        return _adapter(self.library)
+        return adapter_of(self.library)
 
     @property
     def _class(self) -> type:
@@ -216,7 +216,7 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> FromLibrary:
         The library is not installed; it has no such attack, with the nearest; an unknown parameter, or a value of
         the wrong kind.
     """
-    module = _adapter(library)
+    module = adapter_of(library)
     classes: dict[str, type] = module.attack_classes()
     if name not in classes:
         raise UsageError(f"{library} has no attack {name!r}; " + suggest(name, classes))
@@ -230,10 +230,22 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> FromLibrary:
     for key in _SIZES:
         if key in values and kind != "minimum" and order is not None:
             raise UsageError(f"'{library}.{name}' gets {key} from the SNR: leave it out")
-    return _CLASSES[kind](library, name, tuple(sorted((k, v) for k, v in values.items() if v != defaults[k])))
+    return assembled(library, name, kind, {key: value for key, value in values.items() if value != defaults[key]})
 
 
-def _adapter(library: str) -> ModuleType:
+def assembled(library: str, name: str, kind: Kind, parameters: Mapping[str, Any]) -> FromLibrary:
+    """Attack of another library, by what is not as `defaults` of its adapter has it."""
+    return _CLASSES[kind](library, name, tuple(sorted(parameters.items())))
+
+
+def adapter_of(library: str) -> ModuleType:
+    """What this package knows of a library's attacks.
+
+    Raises
+    ------
+    UsageError
+        The library is not installed.
+    """
     try:
         return import_module(f".{library}_attacks", __package__)
     except ImportError as error:

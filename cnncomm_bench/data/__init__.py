@@ -1,6 +1,7 @@
 """Opens any labelled images as arrays of pixels; nothing in a file is executed."""
 
 from .array_like import ArrayLike, chunks
+from .arrays import as_labels
 from .classmap import permutation_warning
 from .dataset import Dataset, Indices
 from .images import Images, balanced_subset, check_labels, images_sha256, open_images
@@ -10,6 +11,7 @@ __all__ = [
     "Dataset",
     "Images",
     "Indices",
+    "as_labels",
     "balanced_subset",
     "check_labels",
     "chunks",

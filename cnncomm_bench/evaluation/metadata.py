@@ -100,7 +100,7 @@ def _weights_sha256(model: Model) -> str:
 
 def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list[str]:
     """What the gradient probe finds on some 50 images, or on as many as fit into memory."""
-    if dataset.labels is None or not any(entry.adversary for entry in suite.attacks):
+    if dataset.labels is None or not model.differentiable or not any(entry.adversary for entry in suite.attacks):
         return []
     some = dataset.keep[:: max(1, len(dataset.keep) // _PROBED)][:_PROBED]
     while True:

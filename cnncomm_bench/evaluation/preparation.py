@@ -12,6 +12,7 @@ from typing import Any
 
 from .._utils.devices import pick_device
 from .._utils.errors import UsageError
+from .._utils.files import listed
 from ..attacks import parse
 from ..data import Dataset, Images, check_labels, open_images
 from ..models import Model, open_model
@@ -54,7 +55,9 @@ class Request:
             See `collect_metadata`; or no image has power.
         """
         dataset = Dataset.of(data.images, data.labels)
-        return cls(config, tuple(models), data, dataset, collect_metadata(config, models, data, dataset, suite))
+        suite, notes = with_gradients_only(suite, config, models)
+        info = collect_metadata(config, models, data, dataset, suite)
+        return cls(config, tuple(models), data, dataset, info.model_copy(update={"notes": [*info.notes, *notes]}))
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -158,6 +161,30 @@ def choose_suite(config: RunConfig) -> Suite:
         attacks=entries,
         samples=base.samples if config.samples is None else None,
     )
+
+
+def with_gradients_only(suite: Suite, config: RunConfig, models: Sequence[Model]) -> tuple[Suite, list[str]]:
+    """The suite without the attacks that need a gradient, where a model has none; and a note that names them.
+
+    Raises
+    ------
+    UsageError
+        One of them was asked for by name, or no attack is left.
+    """
+    without = next((model.name for model in models if not model.differentiable), None)
+    left_out = [entry.spec for entry in suite.attacks if entry.uses_gradient]
+    if without is None or not left_out:
+        return suite, []
+    named = {parse(given).spec for given in config.attacks}
+    asked = [spec for spec in left_out if spec in named] or (left_out if len(left_out) == len(suite.attacks) else [])
+    if asked:
+        raise UsageError(
+            f"{listed(asked)}: needs a gradient, and {without} has none: use noise, square-attack, or a decision-based "
+            "attack such as art.HopSkipJump",
+            "attacks",
+        )
+    kept = tuple(entry for entry in suite.attacks if not entry.uses_gradient)
+    return suite.model_copy(update={"attacks": kept}), [f"{without} has no gradient: left out {', '.join(left_out)}"]
 
 
 def default_folder(info: RunInfo) -> Path:

@@ -1,9 +1,10 @@
-"""Opens models by name: bundled, torchvision, timm, the Hugging Face hub, RobustBench."""
+"""Opens models by name: bundled, torchvision, timm, the Hugging Face hub, RobustBench, the user's own code."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from .._utils.errors import ModelError, UsageError, suggest
 from .._utils.files import one_line, sha256_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from .architectures import find as find_architecture
-from .architectures import import_timm, timm_preprocessing
+from .architectures import import_timm, own_function, timm_preprocessing
 from .fitting import fit
+from .in_memory import BLACK_BOX, is_of, opened
+from .library_model import LibraryModel
 from .preprocessing import Preprocessing
 
-KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench")
+KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench", "art", "foolbox", "python")
 
 
 def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
@@ -51,6 +54,9 @@ def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
         "timm": _timm,
         "hf-hub": _hf_hub,
         "robustbench": _robustbench,
+        "art": partial(_own_code, "art"),
+        "foolbox": partial(_own_code, "foolbox"),
+        "python": partial(_own_code, "python"),
     }
     if not colon or kind not in opener:
         return None
@@ -165,4 +171,33 @@ def _robustbench(name: str, trust: bool) -> dict[str, Any]:
         "network": network,
         "preprocessing": Preprocessing(source="robustbench"),
         "channels": 3,
+    }
+
+
+def _own_code(kind: str, name: str, trust: bool) -> dict[str, Any]:
+    """Open what a factory of the user's returns, or a function of numpy arrays itself."""
+    if not name.rpartition(":")[0]:
+        raise UsageError(f"{kind}:{shown(name)}: expected {kind}:FILE.py:function", "models")
+    function = own_function(name, "models")
+    if kind == "python":
+        network: Any = LibraryModel(function)
+    else:
+        try:
+            made = function()
+        except Exception as error:  # the user's own code may raise anything
+            raise ModelError(f"{kind}:{shown(name)}: calling it failed ({one_line(error)})", "models") from error
+        if not is_of(kind, made):
+            raise ModelError(
+                f"{kind}:{shown(name)} returned a {type(made).__name__}, expected a model of {kind}", "models"
+            )
+        network = opened(made)
+    file = Path(name.rpartition(":")[0])
+    channels, height, width = getattr(network, "shape", None) or (None, None, None)
+    return {
+        "name": name.rpartition(":")[2],
+        "network": network,
+        "preprocessing": Preprocessing(size=height if height == width else None, source=f"{kind}'s own"),
+        "channels": channels,
+        "sha256": sha256_of(file) if file.is_file() else "",
+        "notes": () if getattr(network, "differentiable", True) else (f"{kind}:{shown(name)} {BLACK_BOX}",),
     }

@@ -68,7 +68,7 @@ def logits_of(output: Any) -> Tensor:
     elif isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor):
-        raise TypeError(f"it returned a {type(output).__name__}, expected logits of shape (N, classes)")
+        raise TypeError(f"the model returned a {type(output).__name__}, expected logits of shape (N, classes)")
     return output.float()
 
 
@@ -78,14 +78,14 @@ class Probe:
 
     Attributes
     ----------
-    classes, channels : int
-    size : int or None
+    classes : int
+    channels, size : int or None
         None: it takes several.
     notes : tuple of str
     """
 
     classes: int
-    channels: int
+    channels: int | None
     size: int | None
     notes: tuple[str, ...] = ()
 
@@ -121,7 +121,9 @@ def probe(name: str, network: nn.Module, channels: int | None, size: int | None)
         notes: tuple[str, ...] = ()
         if bool(((output >= 0) & (output <= 1)).all()) and torch.allclose(output.sum(1), torch.ones(2), atol=1e-3):
             notes = (f"{name} returns probabilities, not logits: adversaries that follow gradients are weakened",)
-        return Probe(output.shape[1], count, None if anything else side, notes)
+        any_channels = channels is None and not any(p.dim() == 4 for p in network.parameters())
+        several = any_channels and _runs(network, 1 if count == 3 else 3, side)
+        return Probe(output.shape[1], None if several else count, None if anything else side, notes)
     if isinstance(first_error, ModelError):
         raise first_error
     shape = f"images of {channels or 'any'} channels" + (f" and {size} x {size} pixels" if size else "")

@@ -28,7 +28,6 @@ class _Opened:
     preprocessing: Preprocessing | None = None
     channels: int | None = None
     sha256: str = ""
-    differentiable: bool = True
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
 
@@ -55,7 +54,7 @@ def open_model(
     spec : str
         A file (state dict, safetensors, TorchScript, .pt2, ONNX), or a name: ``bundled:standard``,
         ``torchvision:resnet18:IMAGENET1K_V1``, ``timm:resnet18.a1_in1k``, ``hf-hub:ORG/NAME``,
-        ``robustbench:NAME``.
+        ``robustbench:NAME``, ``art:FILE.py:factory``, ``foolbox:FILE.py:factory``, ``python:FILE.py:function``.
     arch : str, optional
         Architecture of a state dict; by default found from the file's name.
     classes : int, optional
@@ -113,7 +112,6 @@ def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) ->
         preprocessing=known or (architecture.preprocessing if architecture else None),
         channels=network.shape[1] if isinstance(network, programs.OnnxModel) else channels,
         sha256=sha256_of(path),
-        differentiable=not isinstance(network, programs.OnnxModel),
         class_names=tuple(shown(str(one), 80) for one in names) if isinstance(names, list) else None,
         notes=notes,
     )
@@ -200,8 +198,9 @@ def _finish(
             )
         else:
             notes.append(f"{found.name}: nothing says how it was normalised; assumed mean 0 and std 1")
-    known = for_channels(replace(known, size=takes.size), takes.channels)
+    known = for_channels(replace(known, size=takes.size), takes.channels or len(known.mean))
     predict = _frozen(Normalised(network, known.mean, known.std), device)
+    differentiable = getattr(network, "differentiable", True)
     names = found.class_names
     if names is not None and len(names) != takes.classes:
         notes.append(f"{found.name}: {len(names)} class names are given for {takes.classes} classes; left out")
@@ -212,7 +211,7 @@ def _finish(
         classes=takes.classes,
         channels=takes.channels,
         size=takes.size,
-        differentiable=found.differentiable,
+        differentiable=differentiable,
         sha256=found.sha256,
         preprocessing=known,
         class_names=names,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class Model:
     channels, size : int or None
         Of the images it takes; None where it takes anything.
     differentiable : bool
-        False for ONNX: attacks that need gradients cannot be run.
+        False for ONNX and black boxes: attacks that need gradients cannot be run.
     sha256 : str
         Of its file; ``''`` where there is none.
     preprocessing : Preprocessing
@@ -56,10 +57,12 @@ class Normalised(nn.Module):
 
     Parameters
     ----------
-    network : nn.Module
+    network : callable
         Takes normalised images.
     mean, std : sequence of float
         One a channel, for pixels in [0, 1].
+    dtype : torch.dtype
+        Of the images that the network takes.
 
     Examples
     --------
@@ -71,9 +74,15 @@ class Normalised(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        network: Callable[[Tensor], Any],
+        mean: Sequence[float],
+        std: Sequence[float],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.dtype = network, dtype
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
 
@@ -94,4 +103,4 @@ class Normalised(nn.Module):
             images = images.view_as(images)
             # Attacks flatten gradients, whatever the network's layout.
             images.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
-        return logits_of(self.network((images - self.mean) / self.std))
+        return logits_of(self.network(((images - self.mean) / self.std).to(self.dtype)))

@@ -127,6 +127,8 @@ class OnnxModel(nn.Module):
         Of the input, with names or None where a side is free.
     """
 
+    differentiable = False
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         name = shown(path.name)
