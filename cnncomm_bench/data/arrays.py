@@ -1,4 +1,4 @@
-"""Reads .npz files, without unpickling, and brings arrays to uint8 images and int64 labels; bombs are refused."""
+"""Reads .npz and .npy files, never unpickling, and brings arrays to uint8 images and int64 labels; refuses bombs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._utils.errors import DataError
+from .._utils.errors import DataError, UsageError
 from .._utils.files import listed, one_line, shown
 from .array_like import MOST_IMAGES, Labels, Pixels
 from .buffer import allocate, filled, read_into
@@ -71,6 +71,48 @@ def read_npz(path: Path) -> Arrays:
         raise DataError(f"{name} is no intact .npz file ({one_line(error)}): fetch or save it again") from error
     pixels = as_pixels(images, name)
     return Arrays(pixels, None if labels is None else as_labels(labels, len(pixels), name))
+
+
+def read_npy(path: Path) -> Arrays:
+    """Read images from an .npy file and their labels from the one beside it, as CIFAR-10-C has them.
+
+    Parameters
+    ----------
+    path : Path
+        Images as in `read_npz`. The labels are `labels.npy` beside them, or the file whose name has `labels` for `data`
+        or `images`, or `y` for `x`.
+
+    Raises
+    ------
+    DataError
+        Either is damaged, pickled or something else.
+    UsageError
+        There are no labels.
+    """
+    stem = path.name
+    candidates = [stem.replace("data", "labels"), stem.replace("images", "labels"), stem.replace("x", "y", 1)]
+    beside = [path.with_name(one) for one in (*candidates, "labels.npy", "y.npy") if one != stem]
+    labels = next((one for one in beside if one.is_file()), None)
+    if labels is None:
+        raise UsageError(
+            f"{shown(stem)}: it has no labels beside it; put them there as labels.npy, or save both with "
+            "np.savez(FILE, x=images, y=labels)",
+            "data",
+        )
+    pixels = as_pixels(_mapped(path), shown(stem))
+    return Arrays(pixels, as_labels(_mapped(labels), len(pixels), shown(labels.name)))
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    try:
+        held = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(held, np.ndarray):
+            raise ValueError("an archive of arrays, whose name should end in .npz")
+        return held
+    except Exception as error:  # numpy raises several of its own on damage
+        raise DataError(
+            f"{shown(path.name)} is no intact array of numbers ({one_line(error)}): save it again with np.save"
+        ) from error
 
 
 def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> npt.NDArray[Any]:

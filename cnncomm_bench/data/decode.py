@@ -33,8 +33,11 @@ SUFFIXES = frozenset(
     )
 )
 MAX_PIXELS = 100_000_000
+LARGEST = 2**30
+"""Bytes of an image file."""
 _MOST_SCANS = 100  # a progressive JPEG has about ten, its thumbnail among them
-Source = Path | bytes | Callable[[], Image]
+Source = Path | bytes | Callable[[], Image | bytes | Path]
+"""A file, the content of one, or a function that returns either or a PIL image."""
 
 
 class UnreadableImage(Exception):
@@ -57,7 +60,7 @@ def read_image(
     Parameters
     ----------
     source : Path, bytes or callable
-        A file, the content of one, or a function that returns a PIL image.
+        A file, the content of one, or a function that returns either or a PIL image.
     channels : int
         1 for grey, 3 for RGB.
     size : int, optional
@@ -82,10 +85,11 @@ def read_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; the pixels decide
-            if callable(source):
-                image = _eight_bits(source(), mode)
+            held = source() if callable(source) else source
+            if not isinstance(held, bytes | Path):
+                image = _eight_bits(held, mode)
             else:
-                content = _content(source)
+                content = _content(held)
                 if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _MOST_SCANS:
                     raise UnreadableImage(f"a JPEG of more than {_MOST_SCANS} scans, which takes minutes to decode")
                 with Image.open(io.BytesIO(content), formats=_formats()) as opened:
@@ -110,10 +114,11 @@ def is_grey(source: Source) -> bool | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if callable(source):
-                mode = source().mode
+            held = source() if callable(source) else source
+            if not isinstance(held, bytes | Path):
+                mode = held.mode
             else:
-                with Image.open(io.BytesIO(_content(source)), formats=_formats()) as opened:
+                with Image.open(io.BytesIO(_content(held)), formats=_formats()) as opened:
                     mode = opened.mode
     except Exception:
         return None
@@ -139,7 +144,7 @@ def _content(source: Path | bytes) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableImage("no regular file")
-            if status.st_size > 2**30:
+            if status.st_size > LARGEST:
                 raise UnreadableImage("larger than 1 GiB")
             content = file.read()
     except FileNotFoundError as error:

@@ -80,9 +80,9 @@ def open_images(
     Parameters
     ----------
     spec : str, path or None
-        A folder (one folder a class, or images without labels), .npz, IDX, CSV or Parquet file; or a name:
-        ``bundled:fashion-mnist``, ``tf_flowers``, ``cifar10``, ``torchvision:NAME:ROOT``. None:
-        `default_images`.
+        A folder (one folder a class, images without labels, or shards), an .npz, .npy, IDX, CSV, Parquet, tar or
+        TFRecord file, or a pattern of such files, ``"shards/*.tar"``; or a name: ``bundled:fashion-mnist``,
+        ``tf_flowers``, ``cifar10``, ``torchvision:NAME:ROOT``. None: `default_images`.
     channels : int, optional
         1 for grey, 3 for colour, as the model takes it.
     size : int, optional
@@ -104,6 +104,12 @@ def open_images(
         There is no such place or name, or an argument makes no sense.
     DataError
         The images cannot be used; the message says what to do.
+
+    Examples
+    --------
+    >>> found = open_images("bundled:fashion-mnist", samples=20)
+    >>> found.images.shape, np.bincount(found.labels).tolist()
+    ((20, 1, 28, 28), [2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     """
     notes: list[str] = []
     if spec is None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from .._utils.errors import DataError
-from .._utils.files import listed, shown
+from .._utils.files import listed, one_line, shown
 from .array_like import Labels
-from .decode import SUFFIXES, Source
+from .decode import LARGEST, SUFFIXES, Source, UnreadableImage
 
 _DEEPEST = 32
 _SPLITS = frozenset(["train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"])
@@ -27,7 +27,7 @@ class Listing:
     Attributes
     ----------
     files : sequence of Path, bytes or callable
-        Files, contents of files, or functions that return a PIL image.
+        See `decode.Source`.
     names : sequence of str
         What to call each in a message.
     labels : ndarray of int64, shape-(N,), or None
@@ -45,6 +45,27 @@ class Listing:
     ordered: bool = True
 
 
+@dataclass(frozen=True)
+class Slice:
+    """An image file inside another file: a member of a tar, a field of a record; called, it returns its bytes."""
+
+    path: Path
+    start: int
+    size: int
+
+    def __call__(self) -> bytes:
+        """Read it."""
+        if self.size > LARGEST:
+            raise UnreadableImage("larger than 1 GiB")
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
+
+class NoImagesError(DataError):
+    """A folder holds no images, in class folders or itself."""
+
+
 def read_folder(folder: Path) -> Listing:
     """List a folder with one folder a class, or a folder of images without labels.
 
@@ -55,8 +76,10 @@ def read_folder(folder: Path) -> Listing:
 
     Raises
     ------
+    NoImagesError
+        There are none.
     DataError
-        There are no images, or it is the folder above train and val.
+        It is the folder above train and val, or counts an image twice.
     """
     name = shown(folder)
     children = [entry for entry in _entries(folder, folder) if not entry.name.startswith("__")]
@@ -68,7 +91,7 @@ def read_folder(folder: Path) -> Listing:
         )
     found = [list(_images_under(entry, folder)) for entry in classes]
     if not any(found):
-        return _unlabelled(folder, [Path(entry.path) for entry in children if is_image(entry.name)])
+        return unlabelled(folder, [Path(entry.path) for entry in children if is_image(entry.name)])
     files = [path for images in found for path in images]
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(images) for images in found])
     empty = [entry.name for entry, images in zip(classes, found, strict=True) if not images]
@@ -78,15 +101,40 @@ def read_folder(folder: Path) -> Listing:
     return Listing(files, names, labels, tuple(entry.name for entry in classes), notes)
 
 
-def _unlabelled(folder: Path, images: list[Path]) -> Listing:
+def unlabelled(folder: Path, images: Sequence[Path]) -> Listing:
+    """List images without labels; `folder`, or the pattern that found them, is what messages name."""
     check_distinct(shown(folder), images, [path.name for path in images])
     if not images:
-        raise DataError(
+        raise NoImagesError(
             f"{shown(folder)} holds no images: expected one folder a class with images in it, or images "
             f"({', '.join(sorted(SUFFIXES)[:6])}, ...)"
         )
     note = f"{shown(folder)} has no labels: scored by agreement with the clean predictions"
     return Listing(images, [path.name for path in images], None, (), (note,))
+
+
+def read_names(path: Path | None, largest: int) -> tuple[str, ...]:
+    """Read the names of the classes, one a line, for labels up to `largest`; numbers where there is no file.
+
+    Raises
+    ------
+    DataError
+        It is no text, has too few names, or one twice.
+    """
+    if path is None:
+        return tuple(map(str, range(largest + 1)))
+    try:
+        if path.stat().st_size > 2**22:
+            raise ValueError("it is larger than 4 MiB")
+        names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{shown(path.name)} has no names of classes ({one_line(error)}): remove it") from error
+    if len(names) <= largest or len(set(names)) < len(names):
+        raise DataError(
+            f"{shown(path.name)} has {len(set(names))} names of classes and there are labels up to {largest}: expected "
+            "one name a line, each once; correct it, or remove it"
+        )
+    return names
 
 
 def is_image(name: str) -> bool:

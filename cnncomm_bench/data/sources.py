@@ -13,14 +13,15 @@ import numpy as np
 
 from .. import bundled
 from .._utils.errors import DataError, UsageError, suggest
-from .._utils.files import one_line, path_of, shown
+from .._utils.files import listed, one_line, path_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import download
 from .array_like import Labels
-from .arrays import Arrays, as_labels, as_pixels, read_npz
+from .arrays import Arrays, as_labels, as_pixels, read_npy, read_npz
 from .idx import idx_files, is_idx, read_idx
-from .listings import Listing, read_folder
-from .tables import read_table
+from .imagenet import with_ground_truth
+from .listings import Listing, NoImagesError, read_folder
+from .shards import read_glob, read_shards_of, reader_of
 
 NAMES = ("bundled:fashion-mnist", "bundled:fashion-mnist-train", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -74,6 +75,8 @@ def find(spec: str) -> Found:
             return _cifar10()
         if kind == "torchvision" and colon:
             return _torchvision(rest)
+        if any(sign in spec for sign in "*?[") and (listing := read_glob(str(path))):
+            return _of_listing(shown("/".join(path.parts[-2:])), listing)
         link = " (it is a link to something that is gone)" if path.is_symlink() else ""
         raise UsageError(
             f"{shown(spec)}: there is no such file or folder{link}, nor a data set of that name; "
@@ -86,17 +89,37 @@ def find(spec: str) -> Found:
     if path.is_dir():
         if idx_files(path):
             return _of_arrays(name, read_idx(path))
-        listing = read_folder(path)
-    elif not path.is_file():
+        return _of_listing(name, _in_folder(path))
+    if not path.is_file():
         raise UsageError(f"{shown(spec)} is no regular file: pass a folder of images, or an .npz file", "data")
-    elif path.suffix.lower() == ".npz":
+    if path.suffix.lower() == ".npz":
         return _of_arrays(name, read_npz(path))
-    elif path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet", ".pq"):
-        listing = read_table(path)
-    elif is_idx(path):
+    if path.suffix.lower() == ".npy":
+        return _of_arrays(name, read_npy(path))
+    if is_idx(path):
         return _of_arrays(name, read_idx(path))
-    else:
-        raise UsageError(_unknown(path), "data")
+    if read := reader_of(path):
+        return _of_listing(name, read([path]))
+    raise UsageError(_unknown(path), "data")
+
+
+def _in_folder(folder: Path) -> Listing:
+    """A folder of images; or of shards, where it holds no images."""
+    try:
+        return with_ground_truth(folder, read_folder(folder))
+    except NoImagesError:
+        if listing := read_shards_of(folder):
+            return listing
+        if arrays := sorted(one.name for one in folder.glob("*.npy") if one.name != "labels.npy"):
+            raise DataError(
+                f"{shown(folder)} holds arrays ({listed(arrays)}): pass one of them, such as "
+                f"{shown(folder)}/{shown(arrays[0])}",
+                "data",
+            ) from None
+        raise
+
+
+def _of_listing(name: str, listing: Listing) -> Found:
     return Found(name, listing, listing.labels, listing.class_names, listing.notes)
 
 
@@ -106,13 +129,11 @@ def _unknown(path: Path) -> str:
             head = file.read(8)
     except OSError as error:
         return f"{shown(path)} cannot be read ({error.strerror}): pass another"
-    advice = "pass a folder with one folder a class, or an .npz, IDX, CSV or Parquet file"
-    if path.suffix.lower() in (".zip", ".tgz", ".gz", ".tar", ".rar", ".7z"):
+    advice = "pass a folder with one folder a class, or an .npz, IDX, CSV, Parquet, tar or TFRecord file"
+    if path.suffix.lower() in (".zip", ".tgz", ".gz", ".rar", ".7z"):
         advice = "unpack it and pass the folder"
     elif path.suffix.lower() in (".pkl", ".pickle") or head[:1] == b"\x80":
         advice = "a pickle can run code and is not opened: save it with np.savez(FILE, x=images, y=labels)"
-    elif path.suffix.lower() == ".npy":
-        advice = "it has no labels: save both with np.savez(FILE, x=images, y=labels)"
     return f"{shown(path)} is no data set that can be read (it starts with {head!r}): {advice}"
 
 

@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["cnncomm_bench", "zipfile", "pickletool
 
 ENDINGS = (".pt", ".safetensors", ".bin")
 HISTORIC = Path(__file__).parents[1] / "historic"
-DATA = ("d.npz", "t10k-images-idx3-ubyte", "d.csv", "d.parquet", "a.png", "c.json")
+DATA = ("d.npz", "t10k-images-idx3-ubyte", "d.csv", "d.parquet", "a.png", "c.json", "d.tar", "d.tfrecord", "d.npy")
 EXECUTED = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect"}
 
 
