@@ -24,7 +24,7 @@ from art.estimators import BaseEstimator
 from torch import Tensor
 
 from .._utils.errors import UsageError
-from .adapters.art_attacks import Array, Range, treatment, wrap
+from .adapters.art_attacks import TARGETED_BY_NATURE, Array, Range, treatment, wrap
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
 from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
 from .footprint import Shape
@@ -226,8 +226,8 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
 
     @property
     def targeted(self) -> bool:
-        """Whether the attack is targeted."""
-        return bool(self.base.targeted)
+        """Whether the attack is targeted, so that labels are the classes to arrive at."""
+        return bool(self.base.targeted) or type(self.base).__name__ in TARGETED_BY_NATURE
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -241,9 +241,9 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
         x : ndarray
             In the estimator's clip values.
         y : ndarray, optional
-            Labels, or one-hot labels, as the attack wants them.
+            Labels, shape-(N,) or (N, 1), or one-hot labels; target classes where the attack is targeted.
         **kwargs
-            What the attack takes, such as `mask`, where it is the same for all images.
+            What the attack takes, such as `mask`; images of different masks are run one mask after another.
 
         Returns
         -------
@@ -253,15 +253,30 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
         estimated = Range(self.estimator, x.shape)
         clean = estimated.images(x)
         labels = None if y is None else torch.from_numpy(np.asarray(y))
-        classes = None if labels is None else (labels.argmax(1) if labels.ndim == 2 else labels).numpy()
+        if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels.flatten()
 
-        def fooled(disturbed: Tensor) -> Tensor:
-            answers = np.asarray(self.estimator.predict(estimated.array(disturbed))).argmax(1)
-            return torch.from_numpy(answers != classes)
+        def part(rows: slice | npt.NDArray[np.intp], options: dict[str, Any]) -> Tensor:
+            own = None if labels is None else labels[rows]
 
-        budget = torch.full((len(x),), float(self.snr_db), dtype=torch.float64)
-        compare = None if self.targeted or labels is None else fooled
-        found = at_budget(wrap(self.base, kwargs), clean, labels, budget, fooled=compare, bounds=estimated.bounds)
+            def fooled(disturbed: Tensor) -> Tensor:
+                answers = np.asarray(self.estimator.predict(estimated.array(disturbed))).argmax(1)
+                return torch.from_numpy(answers) != (own.argmax(1) if own.ndim == 2 else own)
+
+            budget = torch.full((len(clean[rows]),), float(self.snr_db), dtype=torch.float64)
+            compare = None if own is None or self.targeted else fooled
+            attack = wrap(self.base, estimated, options)
+            return at_budget(attack, clean[rows], own, budget, fooled=compare, bounds=estimated.bounds)
+
+        mask = kwargs.get("mask")
+        if mask is None or np.ndim(mask) < x.ndim or len(mask) == 1:
+            found = part(slice(None), kwargs)
+        else:
+            found = torch.empty_like(clean)
+            masks, of = np.unique(np.broadcast_to(mask, x.shape), axis=0, return_inverse=True)
+            for index, one in enumerate(masks):
+                rows = (of.flatten() == index).nonzero()[0]
+                found[rows] = part(rows, {**kwargs, "mask": one})
         self.unperturbed = unperturbed(clean, found, self.snr_db, type(self.base).__name__).numpy()
         return estimated.array(found)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .._utils.errors import UsageError
 from .adapters.budget import at_budget, check_parameters, noisy, place, unperturbed
-from .adapters.foolbox_attacks import Range, T, subset, treatment, wrap
+from .adapters.foolbox_attacks import Range, T, check_count, subset, treatment, wrap
 from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
 from .adapters.relative_l2 import RelativeL2, snr_db_of
 from .footprint import Shape
@@ -52,7 +52,7 @@ class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
             For its bounds; noise does not ask it.
         inputs : Tensor
         criterion : optional
-            Not used.
+            Not used, but that its labels must be as many as the images.
         epsilon : float
             10^(-SNR/20).
 
@@ -61,6 +61,7 @@ class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
         Tensor, shape of `inputs`
         """
         raise_if_kwargs(kwargs)
+        check_count(criterion, len(inputs))
         ours = Range(model, inputs)
         self._low = float(ours.low)
         self._call += self.fresh
@@ -192,7 +193,7 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
         Tensor, shape of `inputs`
         """
         raise_if_kwargs(kwargs)
-        ours, (rule, labels) = Range(model, inputs), subset(criterion)
+        ours, (rule, labels) = Range(model, inputs), subset(criterion, len(inputs))
         self._low = float(ours.low)
         clean = ours.images(inputs)
 
@@ -234,7 +235,7 @@ class MinimumAtSNR(MinimizationAttack):  # type: ignore[misc]
 
         `early_stop` is not passed on: it is a relative distance, and the attack's own is not.
         """
-        ours, (rule, _) = Range(model, inputs), subset(criterion)
+        ours, (rule, _) = Range(model, inputs), subset(criterion, len(inputs))
         self._low = float(ours.low)
         found = self.attack.run(model, inputs, rule, **kwargs)
         self.unperturbed = (ours.images(found) == ours.images(inputs)).flatten(1).all(1)

@@ -17,7 +17,7 @@ from torchattacks.attack import Attack
 from .._utils.errors import UsageError
 from .adapters.budget import Kind, at_budget, check_parameters, noisy, place, unperturbed
 from .adapters.noises import OwnEnlarged, OwnImpulse, OwnNoise, OwnStable
-from .adapters.torchattacks_attacks import treatment, wrap
+from .adapters.torchattacks_attacks import treatment_of, wrap
 from .footprint import Shape
 
 
@@ -176,7 +176,7 @@ class FixedSNR(Attack):  # type: ignore[misc]
         check_parameters(snr_db, "realised", 0, False, ("realised",))
         self.base, self.snr_db = attack, snr_db
         self.device, self.supported_mode = attack.device, attack.supported_mode
-        self.kind: Kind = treatment(type(attack), vars(attack))[0]
+        self.kind: Kind = treatment_of(attack)[0]
         self._unperturbed: Tensor | None = None  # hidden: the library prints what is not
         if attack.normalization_used is not None:
             mean, std = (attack.normalization_used[key].flatten().tolist() for key in ("mean", "std"))
@@ -202,7 +202,7 @@ class FixedSNR(Attack):  # type: ignore[misc]
         -------
         Tensor, shape-(N, C, H, W)
         """
-        images = images.detach().to(self.device or images.device).clamp(0, 1)
+        images = images.detach().to(self.device or images.device)
         labels = None if labels is None else labels.to(images.device)
         targeted = getattr(self.base, "targeted", False) or labels is None
 

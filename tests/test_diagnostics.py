@@ -129,3 +129,13 @@ def test_accuracy_that_does_not_fall():
     assert "40% of 100" in line
     assert warnings(frame({"pgd": 85}, snr_db=0.0)) == []
     assert warnings(frame({"pgd": 60}, snr_db=20.0)) == []
+
+
+def test_a_backward_pass_that_raises_is_reported(standard, data):
+    def broken(images: torch.Tensor) -> torch.Tensor:
+        if images.requires_grad:
+            raise RuntimeError("no derivative here")
+        return standard(images)
+
+    (said,) = probe(broken, *data)
+    assert said == "the model cannot be differentiated, gradient attacks will fail: RuntimeError: no derivative here"

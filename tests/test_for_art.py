@@ -19,7 +19,7 @@ from art.exceptions import EstimatorError
 from art.summary_writer import SummaryWriter
 from torch import nn
 
-from cnncomm_bench import bundled, snr
+from cnncomm_bench import bundled, evaluate, snr
 from cnncomm_bench._utils.errors import BenchError, UsageError
 from cnncomm_bench.attacks import for_art, parse
 from cnncomm_bench.attacks.adapters.isolation import AsModule
@@ -334,3 +334,76 @@ def test_what_fails_inside_the_library_is_named(model: nn.Module, photos: tuple)
     attack = parse("art.VirtualAdversarialMethod")
     with pytest.raises(BenchError, match="VirtualAdversarialMethod failed"):
         attack(torch.from_numpy(photos[0]), torch.from_numpy(photos[1]), snr_db=20, model=model)
+
+
+@pytest.mark.parametrize("attack", [AlphaStableNoise, ShapedImpulseNoise, for_art.EnlargedStableNoise])
+def test_images_outside_the_clip_values_are_refused(attack: type, classifier: PyTorchClassifier, photos: tuple) -> None:
+    with pytest.raises(ValueError, match=r"outside \[0, 1\]"):
+        attack(classifier).generate(photos[0] * 255)
+    with pytest.raises(ValueError, match=r"outside \[0, 1\]"):
+        FixedSNR(FastGradientMethod(classifier, norm=2)).generate(photos[0] * 255, photos[1])
+
+
+def test_labels_as_a_column(classifier: PyTorchClassifier, photos: tuple) -> None:
+    x, y = photos
+    for inner in (FastGradientMethod(classifier, norm=2), FastGradientMethod(classifier)):
+        attack = FixedSNR(inner, snr_db=15)
+        assert np.array_equal(attack.generate(x, y[:, None]), attack.generate(x, y))
+
+
+def test_a_mask_for_each_image(classifier: PyTorchClassifier, photos: tuple) -> None:
+    x, y = photos
+    masks = np.zeros(x.shape, dtype=np.float32)
+    masks[::2, :, :14], masks[1::2, :, 14:] = 1, 1
+    # Rescaled: images of one radius go to the attack together, whatever their places.
+    attack = FixedSNR(ProjectedGradientDescent(classifier, max_iter=3, verbose=False), snr_db=15)
+    found = attack.generate(x, y, mask=masks)
+    assert np.array_equal(found[masks == 0], x[masks == 0])
+    assert not np.array_equal(found[masks == 1], x[masks == 1])
+    np.testing.assert_array_equal(found[::2], attack.generate(x[::2], y[::2], mask=masks[0]))
+
+
+def test_images_of_another_size_than_the_estimator_says(photos: tuple) -> None:
+    x, y = photos
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16, 10))
+    estimator = PyTorchClassifier(network, nn.CrossEntropyLoss(), (1, 32, 32), 10, clip_values=(0.0, 1.0))
+    found = FixedSNR(FastGradientMethod(estimator, norm=2), snr_db=15).generate(x, y)
+    assert found.shape == x.shape
+    assert (measure(x, found) >= 15 - 1e-3).all()
+    assert not np.array_equal(found, x)
+
+
+def test_a_random_size_is_below_the_budget(classifier: PyTorchClassifier, photos: tuple) -> None:
+    x, y = photos
+    np.random.seed(0)  # noqa: NPY002 - ART draws from it
+    # Its own size is far above the budget: were it drawn by that, all images would get the whole budget.
+    inner = ProjectedGradientDescent(
+        classifier, norm=2, eps=1e3, eps_step=5e2, max_iter=2, random_eps=True, verbose=False
+    )
+    found = measure(x, FixedSNR(inner, snr_db=20).generate(x, y))
+    assert found.min() >= 20 - 1e-3
+    assert (found > 20.1).any()
+    assert inner.eps == 1e3
+
+
+@pytest.mark.parametrize(
+    ("spec", "images", "fooled"),
+    [
+        ("art.SaliencyMapMethod:theta=0.5", 6, 0.3),
+        ("art.SimBA:max_iter=100", 6, 0.3),
+        ("art.VirtualAdversarialMethod:max_iter=1", 1, 0.0),
+        ("art.TargetedUniversalPerturbation:max_iter=1", 6, 0.0),
+    ],
+)
+def test_attacks_of_other_needs_run(spec: str, images: int, fooled: float, model: nn.Module, photos: tuple) -> None:
+    """Targets of their own, or probabilities: with the images' labels as targets the first fooled none."""
+    x, y = photos[0][:images], photos[1][:images]
+    run = evaluate(model, x, y, attacks=[spec], snr_db=[5.0])
+    assert not run.info.failures
+    assert run.curves.set_index("attack").accuracy[parse(spec).spec] <= 1 - fooled
+
+
+def test_what_needs_more_than_images_is_not_offered() -> None:
+    for name in ("LowProFool", "DPatch", "CarliniWagnerASR", "DecisionTreeAttack"):
+        with pytest.raises(UsageError, match="no attack"):
+            parse(f"art.{name}")

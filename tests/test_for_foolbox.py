@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnncomm_bench import bundled, snr
-from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench import bundled, evaluate, snr
+from cnncomm_bench._utils.errors import BenchError, UsageError
 from cnncomm_bench.attacks import AdversaryBatch, parse
 from tests import attack_contract as contract
 
@@ -21,6 +21,7 @@ from foolbox.attacks.base import MinimizationAttack  # noqa: E402
 from foolbox.criteria import Misclassification, TargetedMisclassification  # noqa: E402
 
 from cnncomm_bench.attacks import for_foolbox  # noqa: E402
+from cnncomm_bench.attacks.adapters.budget import PerImage  # noqa: E402
 from cnncomm_bench.attacks.adapters.relative_l2 import RelativeL2, epsilons_of  # noqa: E402
 from cnncomm_bench.attacks.for_foolbox import AlphaStableNoise, FixedSNR, ShapedImpulseNoise  # noqa: E402
 
@@ -279,3 +280,50 @@ def test_without_foolbox_the_message_says_how_to_get_it(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "foolbox", None)
     with pytest.raises(UsageError, match=r"pip install 'cnncomm-bench\[foolbox\]'"):
         parse("foolbox.L2PGD")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        theirs.L2AdditiveGaussianNoiseAttack(),
+        theirs.LinfAdditiveUniformNoiseAttack(),
+        theirs.L2ContrastReductionAttack(),
+    ],
+)
+def test_a_model_of_numpy(inner: object, dtype: type, network: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
+    def logits(x: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(x.astype(np.float32))).detach().numpy()
+
+    model = foolbox.NumPyModel(logits, bounds=(0, 1))
+    x, y = photos[0].numpy().astype(dtype), photos[1].numpy()
+    _, (found,), _ = FixedSNR(inner)(model, x, y, epsilons=[0.1])
+    assert found.dtype == dtype
+    assert (snr.measure(torch.from_numpy(x), torch.from_numpy(found)) >= 20 - 1e-3).all()
+
+
+def test_sizes_multiply_batches_of_another_framework() -> None:
+    sizes = PerImage(ep.astensor(np.array([1.0, 2.0], dtype=np.float32)))
+    batch = ep.astensor(np.ones((2, 3), dtype=np.float32))
+    assert (sizes * batch).numpy().tolist() == [[1.0] * 3, [2.0] * 3]
+    assert (sizes / batch).numpy().tolist() == [[1.0] * 3, [2.0] * 3]
+
+
+@pytest.mark.parametrize("attack", [AlphaStableNoise(), FixedSNR(theirs.L2FastGradientAttack())])
+def test_labels_of_another_number_are_refused(
+    attack: object, model: foolbox.Model, photos: tuple[Tensor, Tensor]
+) -> None:
+    images, labels = photos
+    for wrong in (labels[:-1], labels[:, None]):
+        with pytest.raises(ValueError, match="expected one for each"):
+            attack(model, images, wrong, epsilons=[0.1])
+
+
+def test_what_cannot_run_is_not_offered_and_what_is_missing_is_named(
+    network: nn.Module, photos: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="no attack 'GenAttack'"):
+        parse("foolbox.GenAttack")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(BenchError, match=r"pip install numba"):
+        evaluate(network, photos[0][:2], photos[1][:2], attacks=["foolbox.L2BrendelBethgeAttack"], snr_db=[10.0])

@@ -1,6 +1,7 @@
 """torchattacks' contract for our classes, and FixedSNR around its attacks."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -296,3 +297,51 @@ def test_wrong_specs(spec: str, says: str) -> None:
 def test_spec_shows_only_what_is_not_default() -> None:
     assert parse("torchattacks.APGD:norm=L2,steps=10").spec == "torchattacks.APGD"
     assert parse("torchattacks.PGDL2:alpha=0.5,steps=20").spec == "torchattacks.PGDL2:alpha=0.5,steps=20"
+
+
+@pytest.mark.parametrize("attack", [AlphaStableNoise, ShapedImpulseNoise, for_torchattacks.EnlargedStableNoise, None])
+@pytest.mark.parametrize("pixels", ["uint8", "0 to 255", "standardised"])
+def test_images_out_of_range_are_refused(
+    attack: type | None, pixels: str, model: nn.Module, photos: tuple[Tensor, Tensor]
+) -> None:
+    images, labels = photos
+    wrong = {"uint8": (images * 255).byte(), "0 to 255": images * 255, "standardised": (images - 0.5) / 0.5}[pixels]
+    inner = FixedSNR(torchattacks.FGSM(model)) if attack is None else attack(model)
+    with pytest.raises(ValueError, match=r"outside \[0, 1\]|divide pixels of 0 to 255"):
+        inner(wrong, labels)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kind"),
+    [
+        (lambda model: [torchattacks.PGDL2(model, steps=2), torchattacks.PGDL2(model, steps=4)], "budget"),
+        (lambda model: [torchattacks.PGD(model, steps=2), torchattacks.FGSM(model)], "rescaled"),
+        (lambda model: [torchattacks.PGD(model, steps=2), torchattacks.PGDL2(model, steps=2)], "rescaled"),
+    ],
+)
+def test_the_budget_reaches_the_parts(
+    sizes: Callable, kind: str, model: nn.Module, photos: tuple[Tensor, Tensor]
+) -> None:
+    parts = sizes(model)
+    before, seen = [part.eps for part in parts], []
+    for part in parts:
+        part.forward = lambda images, labels, part=part: seen.append(part.eps) or images
+    attack = FixedSNR(torchattacks.MultiAttack(parts), snr_db=20)
+    assert attack.kind == kind
+    attack(*photos)
+    assert [part.eps for part in parts] == before
+    one_norm = len({type(part).__name__ == "PGDL2" for part in parts}) == 1
+    assert (before[0] not in seen) == one_norm  # parts of several norms have no size in common
+
+
+def test_the_budget_reaches_the_attack_that_lgv_makes(model: nn.Module, photos: tuple[Tensor, Tensor]) -> None:
+    options = {"attack_class": torchattacks.PGDL2, "eps": 1e-3, "alpha": 2e-4, "steps": 3}
+    inner = torchattacks.LGV(model, [photos], epochs=1, nb_models_epoch=1, verbose=False, **options)
+    found = FixedSNR(inner, snr_db=20)(*photos)
+    assert snr.measure(photos[0], found).max() < 40  # its own size is some 80 dB
+    assert inner.kwargs_att == {key: options[key] for key in ("eps", "alpha", "steps")}
+
+
+def test_a_size_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="gets eps from the SNR"):
+        parse("torchattacks.FAB:eps=3")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import art.attacks.evasion
@@ -15,6 +16,7 @@ from art.attacks.attack import EvasionAttack
 from art.estimators import BaseEstimator
 from art.estimators.classification import PyTorchClassifier
 from art.utils import check_and_transform_label_format
+from scipy.stats import truncnorm
 from torch import Tensor, nn
 
 from ... import snr
@@ -22,6 +24,7 @@ from ..._utils.errors import UsageError
 from .budget import Kind, LibraryAttack, PerImage, Size, signature
 
 Array = npt.NDArray[Any]
+Run = Callable[[Tensor, Tensor | None, Size | None], Tensor]
 
 _NORMED = (  # their size is `eps`, measured in `norm`
     "AutoAttack",
@@ -73,6 +76,26 @@ BLACK_BOXES = (
     "ZooAttack",
 )
 """They use no gradient of the model."""
+TARGETED_BY_NATURE = ("LowProFool", "SaliencyMapMethod", "TargetedUniversalPerturbation")
+"""Their `y` is a class to arrive at, never the images' own."""
+_OWN_TARGETS = ("SaliencyMapMethod",)
+"""They choose targets themselves where none are given."""
+_PROBABILITIES = ("SimBA", "VirtualAdversarialMethod")
+"""They want an estimator that answers with probabilities."""
+_MORE_THAN_IMAGES = (
+    "FeatureAdversariesNumpy",
+    "FeatureAdversariesPyTorch",
+    "FeatureAdversariesTensorFlowV2",
+    "FrameSaliencyAttack",
+    "LaserAttack",
+    "LowProFool",
+    "MalwareGDTensorFlow",
+    "OverTheAirFlickeringPyTorch",
+    "OverloadPyTorch",
+    "ProjectedGradientDescentTensorFlowV2",
+    "SNAL",
+)
+"""They need guide images, importances of features, videos, detections, or TensorFlow."""
 _SLOW_ALONE = ("CarliniL2Method", "DeepFool", "ElasticNet", "NewtonFool")
 """Images are independent in a batch, whose default size is one."""
 _PER_IMAGE = ("FastGradientMethod", "ProjectedGradientDescent")
@@ -127,13 +150,22 @@ class Range:
 
 
 def attack_classes() -> dict[str, type]:
-    """Attacks that a spec string may name."""
+    """Attacks that a spec string may name: those that take a classifier of PyTorch, and images alone."""
     found = {name: getattr(art.attacks.evasion, name) for name in dir(art.attacks.evasion)}
     return {
         name: cls
         for name, cls in found.items()
-        if isinstance(cls, type) and issubclass(cls, EvasionAttack) and cls.__module__.startswith("art.")
+        if isinstance(cls, type)
+        and issubclass(cls, EvasionAttack)
+        and cls.__module__.startswith("art.")
+        and name not in _MORE_THAN_IMAGES
+        and all(_meets(need) for need in cls._estimator_requirements)
     }
+
+
+def _meets(requirement: Any) -> bool:
+    """Whether a classifier of PyTorch is what an attack requires: a class, or one of several."""
+    return any(issubclass(PyTorchClassifier, one) for one in np.atleast_1d(requirement))
 
 
 def defaults(cls: type) -> dict[str, Any]:
@@ -167,22 +199,43 @@ def build(
     if parameters.get("targeted"):
         raise UsageError("targeted=true: accuracy curves are of untargeted attacks")
     classifier = PyTorchClassifier(
-        model,
+        nn.Sequential(model, nn.Softmax(dim=1)) if cls.__name__ in _PROBABILITIES else model,
         loss=nn.CrossEntropyLoss(),
         input_shape=shape[1:],
         nb_classes=classes,
         clip_values=(0.0, 1.0),
         device_type="gpu" if next(model.parameters()).is_cuda else "cpu",
     )
-    return wrap(cls(classifier, **parameters), {})
+    attack = wrap(cls(classifier, **parameters), Range(classifier, shape), {})
+    return replace(attack, run=_targeted(cls, attack.run, classes)) if cls.__name__ in TARGETED_BY_NATURE else attack
 
 
-def wrap(attack: EvasionAttack, options: dict[str, Any]) -> LibraryAttack:
-    """Say how our ruler sees an attack of ART; `options` go to its `generate`."""
+def _targeted(cls: type, run: Run, classes: int) -> Run:
+    """Give an attack that is targeted by nature a class to arrive at, in place of the images' own."""
+
+    def targeted(images: Tensor, labels: Tensor | None, size: Size | None) -> Tensor:
+        if labels is None or cls.__name__ in _OWN_TARGETS:
+            return run(images, None, size)
+        rarest = labels.bincount(minlength=classes).argmin()  # one class for all: the noise may be universal
+        return run(images, rarest.expand(len(images)), size)
+
+    return targeted
+
+
+def wrap(attack: EvasionAttack, estimated: Range, options: dict[str, Any]) -> LibraryAttack:
+    """Say how our ruler sees an attack of ART.
+
+    Parameters
+    ----------
+    attack : EvasionAttack
+    estimated : Range
+        Of the images it will get.
+    options : dict
+        Go to its `generate`.
+    """
     kind, order = treatment(type(attack), vars(attack))
 
     def run(images: Tensor, labels: Tensor | None, size: Size | None) -> Tensor:
-        estimated = Range(attack.estimator, _shape(attack.estimator, images))
         y = None if labels is None else labels.cpu().numpy()
         if y is not None and y.ndim == 1:
             y = check_and_transform_label_format(y, nb_classes=attack.estimator.nb_classes)
@@ -191,10 +244,6 @@ def wrap(attack: EvasionAttack, options: dict[str, Any]) -> LibraryAttack:
         return estimated.images(found).to(images.device)
 
     return LibraryAttack(run, kind, order, each=type(attack).__name__ in _PER_IMAGE and not attack.num_random_init)
-
-
-def _shape(estimator: BaseEstimator, images: Tensor) -> tuple[int, ...]:
-    return (len(images), *estimator.input_shape)
 
 
 @contextmanager
@@ -217,6 +266,8 @@ def _sized(attack: EvasionAttack, size: Size | None, estimated: Range) -> Iterat
             }
             before.append((part, own))
             part.set_params(**scaled)
+            if getattr(part, "random_eps", False):  # the size that it draws is at most this one
+                getattr(part, "_attack", part).norm_dist = truncnorm(0, 2, scale=part.eps / 2)
         yield
     finally:
         for part, own in before:

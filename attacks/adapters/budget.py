@@ -41,6 +41,7 @@ class PerImage:
     Parameters
     ----------
     values : Tensor, shape-(N,)
+        Of torch, or of eagerpy where the batches are.
 
     Examples
     --------
@@ -49,11 +50,11 @@ class PerImage:
             [2., 2.]])
     """
 
-    def __init__(self, values: Tensor) -> None:
+    def __init__(self, values: Any) -> None:
         self.values = values
 
-    def _along(self, other: Any) -> Tensor:
-        return self.values.reshape(-1, *[1] * (other.ndim - 1))
+    def _along(self, other: Any) -> Any:
+        return self.values.reshape((-1, *[1] * (other.ndim - 1)))
 
     def __mul__(self, other: Any) -> Any:
         # The other on the left: it may be a tensor of eagerpy, which knows how to take a tensor of torch.
@@ -124,6 +125,7 @@ def at_budget(
     Tensor, shape-(N, C, H, W)
         The clean image where the attack found nothing, or nothing within the budget.
     """
+    snr.check_pixels(clean, bounds)
     radius = snr.radius(clean, budget_db)
     if found is None:
         found = clean.clone()
@@ -196,8 +198,9 @@ def noisy(
     Raises
     ------
     ValueError
-        An image is of zero power or holds NaN; its index is named.
+        An image is of zero power, holds NaN or pixels out of range; its index is named.
     """
+    snr.check_pixels(images, bounds)
     precise = images if images.dtype in (torch.float32, torch.float64) else images.float()
     batch = NoiseBatch(precise, ruler=ruler, seed=seed, call=call, bounds=bounds, mask=mask)
     (perturbed,) = noise.over(batch, torch.tensor([snr_db], dtype=torch.float64))

@@ -55,7 +55,7 @@ def from_object(attack: Any) -> Attack:
     defaults = adapter.defaults(type(attack))
     given = {key: _plain(getattr(attack, key)) for key in defaults if key not in _MODELS and hasattr(attack, key)}
     kind, order = adapter.treatment(type(attack), {**defaults, **given})
-    if kind != "minimum" and order is not None:
+    if order is not None:
         given = _without_size(given, defaults)
     changed = {key: value for key, value in given.items() if value != defaults[key]}
     odd = next((key for key, value in changed.items() if not isinstance(value, bool | int | float | str)), None)

@@ -10,12 +10,12 @@ import torch
 from foolbox import PyTorchModel
 from foolbox.attacks.base import AttackWithDistance, FixedEpsilonAttack, MinimizationAttack
 from foolbox.attacks.gradient_descent_base import L2BaseGradientDescent
-from foolbox.criteria import Criterion, Misclassification, TargetedMisclassification
+from foolbox.criteria import Criterion, Misclassification
 from foolbox.models import Model
 from torch import Tensor, nn
 
 from ..._utils.errors import UsageError
-from .budget import Kind, LibraryAttack, Size, signature
+from .budget import Kind, LibraryAttack, PerImage, Size, signature
 
 T = TypeVar("T")
 
@@ -69,6 +69,10 @@ BLACK_BOXES = (
 """They use no gradient of the model."""
 
 
+_TARGETED_BY_NATURE = ("GenAttack",)
+"""They need a class to arrive at."""
+
+
 class Range:
     """The way from the tensors of a Foolbox model to images of shape-(N, C, H, W) in [0, 1] of torch, and back.
 
@@ -109,6 +113,7 @@ def attack_classes() -> dict[str, type]:
         if isinstance(cls, type)
         and issubclass(cls, FixedEpsilonAttack | MinimizationAttack)
         and cls.__module__.startswith("foolbox.")
+        and name not in _TARGETED_BY_NATURE
     }
 
 
@@ -157,28 +162,51 @@ def wrap(attack: AttackWithDistance, model: Model, criterion: Criterion | None, 
         ours = Range(model, images if inputs is None else inputs)
         x = ours.inputs(images)
         targets = labels if inputs is None or labels is None else ep.from_numpy(ours.like, labels.cpu().numpy())
-        if size is not None:
-            return ours.images(attack.run(model, x, make(targets), epsilon=size * float(ours.span)))
-        return ours.images(_smallest(attack, model, x, make(targets)))
+        if size is None:
+            found = _smallest(attack, model, x, make(targets))
+        else:
+            if isinstance(size, PerImage) and inputs is not None:
+                size = PerImage(ep.from_numpy(ours.like, size.values.cpu().numpy()))
+            found = attack.run(model, x, make(targets), epsilon=size * float(ours.span))
+        return ours.images(found).to(images.dtype)  # some compute in double
 
     return LibraryAttack(run, kind, order, each=isinstance(attack, L2BaseGradientDescent))
 
 
-def subset(criterion: Any) -> tuple[Criterion, Tensor]:
+def subset(criterion: Any, count: int) -> tuple[Criterion, Tensor]:
     """Criterion of what an attack was given, and its labels, which go with the images one by one.
+
+    Parameters
+    ----------
+    criterion : Tensor, Misclassification or TargetedMisclassification
+    count : int
+        How many images there are.
 
     Raises
     ------
     UsageError
         A criterion that is not a label or a target an image.
     """
-    if isinstance(criterion, Misclassification):
-        return criterion, torch.from_numpy(criterion.labels.numpy())
-    if isinstance(criterion, TargetedMisclassification):
-        return criterion, torch.from_numpy(criterion.target_classes.numpy())
-    if isinstance(criterion, Criterion):
+    if not isinstance(criterion, Criterion):
+        criterion = Misclassification(criterion)
+    labels = check_count(criterion, count)
+    if labels is None:
         raise UsageError(f"FixedSNR takes labels, Misclassification or TargetedMisclassification, not {criterion!r}")
-    return subset(Misclassification(criterion))
+    return criterion, torch.from_numpy(labels.numpy().copy())
+
+
+def check_count(criterion: Any, count: int) -> ep.Tensor | None:
+    """Labels or target classes of a criterion; None where it has none.
+
+    Raises
+    ------
+    UsageError
+        They are not one for each image.
+    """
+    labels = getattr(criterion, "target_classes", getattr(criterion, "labels", None))
+    if labels is not None and labels.shape != (count,):
+        raise UsageError(f"labels of shape {tuple(labels.shape)}: expected one for each of {count} images")
+    return labels
 
 
 def _smallest(attack: MinimizationAttack, model: Model, x: Any, criterion: Criterion) -> Any:
@@ -190,7 +218,7 @@ def _smallest(attack: MinimizationAttack, model: Model, x: Any, criterion: Crite
             raise
     if len(x) == 1:
         return x
-    labels = subset(criterion)[1]
+    labels = subset(criterion, len(x))[1]
     all_images, restore = ep.astensor_(x)
     rows = []
     for i in range(len(all_images)):

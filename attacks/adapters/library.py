@@ -117,6 +117,8 @@ class FromLibrary(Adversary):
                 found: LibraryAttack = self._adapter.build(
                     self._class, self._arguments, AsModule(model, images.device), tuple(images.shape), classes
                 )
+        except ImportError as error:
+            raise _missing(self.spec, error) from error
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.spec}: {error}") from error
 
@@ -126,6 +128,8 @@ class FromLibrary(Adversary):
                     return found.run(images, labels, size)
             except (BenchError, torch.OutOfMemoryError):
                 raise
+            except ImportError as error:
+                raise _missing(self.spec, error) from error
             except Exception as error:
                 raise BenchError(f"{self.spec} failed: {type(error).__name__}: {error}") from error
 
@@ -228,9 +232,14 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> FromLibrary:
     values = {key: convert(spec, key, text, kind_of(spec, key, defaults[key])) for key, text in given.items()}
     kind, order = module.treatment(classes[name], {**defaults, **values})
     for key in _SIZES:
-        if key in values and kind != "minimum" and order is not None:
+        if key in values and order is not None:
             raise UsageError(f"'{library}.{name}' gets {key} from the SNR: leave it out")
     return assembled(library, name, kind, {key: value for key, value in values.items() if value != defaults[key]})
+
+
+def _missing(spec: str, error: ImportError) -> UsageError:
+    """What to install for an attack that imports another package only when it runs."""
+    return UsageError(f"{spec} needs another package ({error}): pip install {error.name or 'it'}")
 
 
 def assembled(library: str, name: str, kind: Kind, parameters: Mapping[str, Any]) -> FromLibrary:

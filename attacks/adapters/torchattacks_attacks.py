@@ -54,6 +54,24 @@ def treatment(cls: type, parameters: dict[str, Any]) -> tuple[Kind, float | None
     return "rescaled", order if sized else None
 
 
+def treatment_of(attack: Attack) -> tuple[Kind, float | None]:
+    """As `treatment`, for an attack that is there: one that is made of others is treated as they are."""
+    if isinstance(attack, torchattacks.LGV):
+        return treatment(attack.attack_class, _lgv_options(attack))
+    if not isinstance(attack, torchattacks.MultiAttack):
+        return treatment(type(attack), vars(attack))
+    kinds = {treatment_of(part) for part in attack.attacks}
+    if len(kinds) == 1:
+        return kinds.pop()
+    # No one size fits parts of several norms: each keeps its own, and what they find is rescaled.
+    return "rescaled", None
+
+
+def _lgv_options(attack: torchattacks.LGV) -> dict[str, Any]:
+    """What LGV will call the attack with that it makes only when it runs."""
+    return {**signature(attack.attack_class), **attack.kwargs_att}
+
+
 def build(
     cls: type, parameters: dict[str, Any], model: nn.Module, shape: tuple[int, ...], classes: int
 ) -> LibraryAttack:
@@ -65,7 +83,7 @@ def build(
 
 def wrap(attack: Attack) -> LibraryAttack:
     """Say how our ruler sees an attack of torchattacks."""
-    kind, order = treatment(type(attack), vars(attack))
+    kind, order = treatment_of(attack)
 
     def run(images: Tensor, labels: Tensor | None, size: Size | None) -> Tensor:
         with _sized(attack, size):
@@ -80,6 +98,11 @@ def wrap(attack: Attack) -> LibraryAttack:
 def _sized(attack: Attack, size: Size | None) -> Iterator[None]:
     """Give an attack and those it is made of another size, their step sizes in proportion."""
     before: list[tuple[Attack, str, Any]] = []
+    if isinstance(attack, torchattacks.LGV) and size is not None:
+        own = _lgv_options(attack)
+        scaled = {name: own[name] * (size / own["eps"]) for name in ("eps", "alpha") if name in own and own["eps"]}
+        before = [(attack, "kwargs_att", attack.kwargs_att), (attack, "base_attack", None)]
+        attack.kwargs_att, attack.base_attack = {**attack.kwargs_att, **scaled}, None
     parts = {id(part): part for part in (attack, *attack._attacks.values())} if size is not None else {}
     try:
         for part in parts.values():

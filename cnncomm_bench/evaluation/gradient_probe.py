@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .._utils import memory
 from .._utils.errors import ModelError
+from .._utils.files import one_line
 from ..attacks import AdversaryBatch, Logits, checked, loss_and_grad
 from ..results import ATHALYE
 
@@ -74,6 +76,11 @@ def _gradients(batch: AdversaryBatch) -> Iterator[str]:
         gradient = loss_and_grad(batch, batch.images).gradient
     except ModelError as error:
         yield f"{error} ({ATHALYE}, on shattered gradients)"
+        return
+    except Exception as error:  # a model is other people's code, and its backward pass may raise anything
+        if memory.ran_out(error):
+            raise
+        yield f"the model cannot be differentiated, gradient attacks will fail: {one_line(error)}"
         return
     zero = int((~gradient.flatten(1).any(1)).sum())
     if zero > _FEW * len(gradient):

@@ -6,7 +6,7 @@ Torch and numpy only.
 from . import clipping
 from .clipping import Bounds
 from .measurement import measure, noise_power, power, radius
-from .projection import apply, project, scales
+from .projection import apply, check_pixels, project, scales
 from .rounding import quantise, rounding_db
 from .rulers import EULER_GAMMA, RULERS, Ruler, law_scale
 from .streams import Digests, digests, generators
@@ -18,6 +18,7 @@ __all__ = [
     "Digests",
     "Ruler",
     "apply",
+    "check_pixels",
     "clipping",
     "digests",
     "generators",

@@ -49,15 +49,35 @@ def scales(
     wanted = noise_power(clean, snr_db)
     flat, flat_direction = clean.flatten(1), direction.flatten(1)
     _refuse(flat_direction.isnan().any(1), "has a direction with NaN")
-    low, high = bounds
-    outside = (flat < low - _slack(low)) | (flat > high + _slack(high))
-    _refuse(outside.any(1), f"holds pixels outside [{low:g}, {high:g}]")
+    check_pixels(clean, bounds)
     scale, reached = torch.empty_like(wanted), torch.empty_like(wanted, dtype=torch.bool)
     rows = max(1, _CHUNK // max(1, flat.shape[1]))
     for start in range(0, len(flat), rows):
         part = slice(start, start + rows)
         scale[:, part], reached[:, part] = clipping.scales(flat[part], flat_direction[part], wanted[:, part], bounds)
     return scale, reached
+
+
+def check_pixels(images: Tensor, bounds: Bounds = (0.0, 1.0)) -> None:
+    """Refuse images that are not in their range.
+
+    Parameters
+    ----------
+    images : Tensor, shape-(N, ...)
+    bounds : (float, float)
+        Smallest and largest valid pixel; infinite where nothing is clipped.
+
+    Raises
+    ------
+    ValueError
+        Whole numbers, or pixels outside the bounds by more than a normalisation's rounding: the first images are named.
+    """
+    if not images.is_floating_point():
+        raise ValueError(f"images of {images.dtype}: expected floats, divide pixels of 0 to 255 by 255")
+    low, high = bounds
+    flat = images.flatten(1)
+    outside = (flat < low - _slack(low)) | (flat > high + _slack(high))
+    _refuse(outside.any(1), f"holds pixels outside [{low:g}, {high:g}]")
 
 
 def apply(clean: Tensor, direction: Tensor, scale: Tensor, bounds: Bounds = (0.0, 1.0)) -> Tensor:
