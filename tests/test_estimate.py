@@ -4,7 +4,7 @@ import pytest
 
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.cli import tables as summary
-from cnncomm_bench.evaluation import execute, executors, forecast, prepare
+from cnncomm_bench.evaluation import execute, executors, miniature, prepare
 from cnncomm_bench.evaluation.forecast import estimate
 from cnncomm_bench.results import RunConfig
 
@@ -34,7 +34,7 @@ def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
 
 @pytest.mark.parametrize("model", ["bundled:standard", "bundled:adversarial"])
 def test_passes_of_auto_pgd_are_foretold_within_a_fifth(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(forecast, "_SECONDS", 1e6)  # the short attack runs on as many images as it may
+    monkeypatch.setattr(miniature, "_SECONDS", 1e6)  # the short attack runs on as many images as it may
     prepared = prepare(
         RunConfig.of(models=[model], attacks=["apgd-dlr:steps=20"], snr="0:50:10", samples=60, out=tmp_path / "run")
     )

@@ -12,7 +12,7 @@ from cnncomm_bench.cli import tables
 from cnncomm_bench.evaluation import execute, forecast, planning, prepare
 from cnncomm_bench.evaluation.forecast import Cost, fit
 from cnncomm_bench.report import leaderboard
-from cnncomm_bench.results import RunConfig, Store, score, suites
+from cnncomm_bench.results import Plan, RunConfig, Store, score, suites
 from cnncomm_bench.results.statistics.worst import add_worst
 
 
@@ -122,7 +122,11 @@ def test_images_of_noises_and_adversaries_are_limited_unless_asked_for(capsys):
 
 
 class _Costs:
-    """An image of a noise takes 10 ms, of an adversary a second."""
+    """An image of a noise takes 10 ms, of an adversary a second; the pilot has one round."""
+
+    class miniature:  # noqa: N801
+        plan = staticmethod(Plan)
+        rounds = staticmethod(lambda cell: [cell])
 
     def of(self, cell):
         return Cost(0, 0, len(cell.images) * (1.0 if cell.attack.needs_model else 0.01))

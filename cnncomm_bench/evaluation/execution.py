@@ -44,7 +44,7 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
                 plan = Plan()
             else:
                 plan = store.info.plan or make_plan(request, worker, costs, quiet=quiet)
-            costs, cells = costs_of(request, worker, plan), request.planned(plan, in_blocks=precision)
+            cells = request.planned(plan, in_blocks=precision)
             store.keep_plan(plan, len(cells))
             design = design_of(request, config.precision, samples_of(info, plan)) if precision else None
             complete(cells, worker, store, executor=config.executor, weigh=costs.weight, quiet=quiet, design=design,

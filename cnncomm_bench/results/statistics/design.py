@@ -22,7 +22,7 @@ COARSE_DB, FINE_DB, FINEST_DB = 10.0, 2.5, 0.3125
 FIRST_DB, LAST_DB = (-20.0, 0.0), (50.0, 100.0)
 """The pilot's ends: those of its first round, and the furthest it may go."""
 
-_BACK = 0.02  # accuracy below clean at which a curve counts as back at its ceiling
+_BACK = 0.02  # accuracy below clean at which a curve counts as back at its ceiling; one image of few is let go, too
 _FEWEST_IMAGES = 2 * PILOT_IMAGES  # below, a bootstrap interval is not believed
 _GROWTH = 4  # a block holds a quarter of the images before it
 _RESAMPLES = 400
@@ -99,13 +99,13 @@ def pilot_points(models: Sequence[Answers], *, adversary: bool) -> tuple[float, 
     -------
     tuple of float
         In the first round the multiples of 10 dB from 0 to 50. Then upwards until accuracy is back within two points
-        of clean, or 100 dB; for noises downwards while the level is not reached; at last finer steps where a curve
+        of clean, or all but one of few images are, or 100 dB; for noises downwards while the level is not reached; at last finer steps where a curve
         rises between two neighbours.
     """
     if not models:
         return _lattice(FIRST_DB[1], LAST_DB[0], COARSE_DB)
     first, last = float(models[0].snr_db[0]), float(models[0].snr_db[-1])
-    if last < LAST_DB[1] and any(seen.accuracy[-1] < seen.clean.mean() - _BACK for seen in models):
+    if last < LAST_DB[1] and any(_below_clean(seen) for seen in models):
         return (last + COARSE_DB,)
     if not adversary and first > FIRST_DB[0] and any(seen.share()[0] > 0.5 for seen in models):
         return (first - COARSE_DB,)
@@ -195,6 +195,11 @@ def block_ends(images: int) -> list[int]:
     while ends[-1] < images:
         ends.append(min(images, ends[-1] + max(PILOT_IMAGES, ends[-1] // _GROWTH)))
     return ends
+
+
+def _below_clean(seen: Answers) -> bool:
+    """Whether accuracy at the last SNR is not back yet."""
+    return float(seen.accuracy[-1]) < float(seen.clean.mean()) - max(_BACK, 1.5 / len(seen.clean))
 
 
 def _between_neighbours(seen: Answers) -> tuple[float, ...]:
