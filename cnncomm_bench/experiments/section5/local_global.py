@@ -20,7 +20,7 @@ from ...results.claims import Claim, bootstrapped, decide
 from ...results.statistics import RESAMPLES, Floats, effect_of, resample
 from ...snr import power
 from .association import over_trainings
-from .patches import EXCHANGED, PASSED, SHUFFLED, WHOLE, views
+from .patches import EXCHANGED, PASSED, SHUFFLED, views
 
 EQUAL = {"scale": SHUFFLED, "SNR": EXCHANGED}
 """What the two sides have in common, and the view that is set against the low-passed one."""
@@ -163,7 +163,7 @@ def views_table(kept: Kept) -> pd.DataFrame:
         `training, view, patches, snr_db, accuracy, accuracy_low, accuracy_high`; `patches` along a side.
     """
     rows = [
-        (training, view, grid, snr_db if view != WHOLE else np.nan, *bootstrapped(kept.accuracy[:, row, column]))
+        (training, view, grid, snr_db if np.isfinite(snr_db) else np.nan, *bootstrapped(kept.accuracy[:, row, column]))
         for row, training in enumerate(kept.trainings)
         for column, ((view, grid), snr_db) in enumerate(zip(kept.views, kept.snr_db, strict=True))
     ]
