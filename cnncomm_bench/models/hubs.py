@@ -24,6 +24,12 @@ from .preprocessing import Preprocessing
 KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench", "art", "foolbox", "python")
 
 
+def is_name(spec: str) -> bool:
+    """Whether a model is named by its kind, and has its own architecture."""
+    kind, colon, _ = spec.partition(":")
+    return bool(colon) and kind in KINDS
+
+
 def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
     """Open a model by name.
 
