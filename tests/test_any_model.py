@@ -16,7 +16,7 @@ from cnncomm_bench.models.in_memory import FixedBatch, opened
 from cnncomm_bench.models.library_model import Gradients, LibraryModel
 from cnncomm_bench.models.loading import open_model
 
-ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=3", "square-attack:queries=5"]
+ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=2"]
 GRID = [15, 30]
 BLACK = ["gaussian", "square-attack:queries=5"]
 
