@@ -16,7 +16,7 @@ from cnncomm_bench.models.in_memory import FixedBatch, opened
 from cnncomm_bench.models.library_model import Gradients, LibraryModel
 from cnncomm_bench.models.loading import open_model
 
-ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=3", "square-attack:queries=5"]
+ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=2"]
 GRID = [15, 30]
 BLACK = ["gaussian", "square-attack:queries=5"]
 
@@ -450,3 +450,158 @@ class TestConfiguredAttacks:
     def test_what_is_no_attack(self):
         with pytest.raises(UsageError, match="int is no attack: expected a spec string"):
             parse(3)
+
+
+# Several models ----------------------------------------------------------------------------------------------------
+
+SEVERAL = """
+import torch
+from torch import nn
+
+def net(num_classes=3, side=8):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * side * side, num_classes))
+
+def small(num_classes=3):
+    return net(num_classes, 8)
+
+def large(num_classes=3):
+    return net(num_classes, 12)
+
+def any_size(num_classes=3):
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))
+"""
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    """Checkpoints that take 8 x 8, 12 x 12 and any images, and a folder of images of 16 x 16 in three classes."""
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text(SEVERAL)
+    scope = {}
+    exec(SEVERAL, scope)
+    for name in ("small", "large", "any_size"):
+        torch.manual_seed(3)
+        torch.save(scope[name]().state_dict(), f"{name}.pt")
+    random = np.random.default_rng(4)
+    for label in ("ant", "bee", "cow"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for index in range(4):
+            Image.fromarray(random.integers(1, 256, (16, 16, 3), np.uint8)).save(f"data/{label}/{index}.png")
+    return tmp_path
+
+
+def prepared(models, **settings):
+    from cnncomm_bench.evaluation import prepare
+    from cnncomm_bench.results import RunConfig
+
+    given = {"data": "data", "attacks": ["gaussian", "pgd:steps=2"], "snr": [10, 20], "device": "cpu", "mean": "0.5"}
+    return prepare(RunConfig.of(models=models, **{**given, "std": "0.5", **settings}))
+
+
+def test_models_of_different_sizes_get_their_own_images(several):
+    from cnncomm_bench.evaluation import execute
+
+    archs = ["nets.py:small", "nets.py:large", "nets.py:any_size"]
+    request = prepared(["small.pt", "large.pt", "any_size.pt"], arch=archs, size=["8", "12", "none"], out="run")
+    shapes = [request.dataset.view(model).shape for model in range(3)]
+    assert shapes == [(12, 3, 8, 8), (12, 3, 12, 12), (12, 3, 8, 8)]  # what takes any size takes the first one's
+    run = execute(request, quiet=True)
+    assert not run.info.failures
+    noisy = run.predictions[(run.predictions.attack == "gaussian") & run.predictions.reached]
+    assert (noisy.realised_snr_db - noisy.snr_db).abs().max() < 1e-4
+    alone = execute(prepared(["large.pt"], arch="nets.py:large", size="12", out="alone"), quiet=True)
+    both = run.curves[run.curves.model == "large"]
+    assert both.accuracy.tolist() == alone.curves.accuracy.tolist()
+    assert any(line.startswith("large: the models get images of their own sizes, this one of") for line in run.warnings)
+
+
+def test_a_stated_size_agrees_with_none_stated(several):
+    (several / "small.json").write_text('{"size": 8, "mean": [0.5], "std": [0.5]}')
+    request = prepared(["any_size.pt", "small.pt"], arch=["nets.py:any_size", "nets.py:small"], mean=None, std=None)
+    assert request.dataset.views == ()
+    assert request.dataset.images.shape == (12, 3, 8, 8)
+    assert not any(model.findings for model in request.info.models)
+
+
+def test_options_are_given_once_or_once_a_model(several):
+    once = prepared(["small.pt", "small.pt"], arch="nets.py:small", size=8)
+    assert [model.preprocessing.mean for model in once.models] == [(0.5, 0.5, 0.5)] * 2
+    each = prepared(["small.pt", "small.pt"], arch="nets.py:small", size=8, mean=["0.25", "0.1,0.2,0.3"])
+    assert [model.preprocessing.mean for model in each.models] == [(0.25, 0.25, 0.25), (0.1, 0.2, 0.3)]
+    with pytest.raises(UsageError, match=r"3 values of mean for 2 models: expected one for all, or one a model"):
+        prepared(["small.pt", "small.pt"], arch="nets.py:small", size=8, mean=["0.1", "0.2", "0.3"])
+
+
+def test_an_architecture_given_once_is_not_that_of_named_models(several, capsys):
+    (several / "named.py").write_text(SEVERAL + "\ndef black(images):\n    return images.mean((2, 3))\n")
+    request = prepared(["small.pt", "python:named.py:black"], arch="nets.py:small", attacks=["gaussian"], size=8)
+    assert [model.name for model in request.models] == ["small", "black"]
+    line = ["--model", "small.pt", "--model", "large.pt", "--arch", "nets.py:small", "--arch", "nets.py:large"]
+    line += ["--size", "8", "--size", "12"]
+    main([*line, "--data", "data", "--mean", "0.5", "--std", "0.5", "--attack", "gaussian", "--snr", "10", "--dry-run"])
+    assert "large: the models get images of their own sizes, this one of 3 x 12 x 12" in capsys.readouterr().out
+
+
+# Mistakes found early ------------------------------------------------------------------------------------------------
+
+
+def test_other_classes_than_the_models_are_refused_at_opening(several, linear):
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(192, 40)).state_dict(), "many.pt")
+    said = r"data has 3 classes \(ant, \.\.\.\) and many has 40: expected images of its classes"
+    with pytest.raises(Exception, match=said):
+        prepared(["many.pt"], arch="nets.py:small", size=8)
+    (several / "map.txt").write_text("bee,7\nant,3\ncow,0\n")
+    assert prepared(["many.pt"], arch="nets.py:small", size=8, classes="map.txt").data.labels.max() == 7
+
+
+def test_near_chance_is_reported_after_the_clean_cells(several, capsys):
+    from cnncomm_bench.evaluation import execute
+
+    execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]))
+    assert "warning: small: clean accuracy" in capsys.readouterr().err
+
+
+# Architectures and formats -------------------------------------------------------------------------------------------
+
+
+def test_timm_is_found_by_name(tmp_path):
+    from cnncomm_bench._utils.torchvision_operators import import_torchvision
+    from cnncomm_bench.models.architectures import find, from_file_name
+
+    import_torchvision()
+    pytest.importorskip("timm")
+    assert find("vit_tiny_patch16_224").name == "timm:vit_tiny_patch16_224"
+    assert from_file_name(tmp_path / "flowers_vit_tiny_patch16_224.best.pt").name == "timm:vit_tiny_patch16_224"
+    assert from_file_name(tmp_path / "resnet18.pt").name == "resnet18"  # both have it
+    with pytest.raises(UsageError, match="torchvision has no such classifier"):
+        find("torchvision:vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5", "tflite"])
+def test_keras_and_tensorflow_lite_get_a_hint(tmp_path, kind):
+    import zipfile
+
+    path = tmp_path / f"model.{kind}"
+    if kind == "keras":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("metadata.json", "config.json", "model.weights.h5"):
+                archive.writestr(name, "{}")
+    else:
+        path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99) if kind == "h5" else b"\x1c\0\0\0TFL3" + bytes(99))
+    with pytest.raises(ModelError, match=r"export the model to ONNX .* or pass python:FILE.py:function"):
+        open_model(str(path))
+
+
+def test_torchvisions_operators_are_there_before_own_code_and_trusted_pickles(tmp_path, monkeypatch):
+    from cnncomm_bench.models import architectures, formats
+
+    called = []
+    for module in (architectures, formats):
+        monkeypatch.setattr(module, "import_torchvision", lambda: called.append(1))
+    (tmp_path / "mine.py").write_text("def f(x): return x.mean((2, 3))\n")
+    architectures.own_function(f"{tmp_path}/mine.py:f")
+    torch.save(nn.Linear(2, 2), tmp_path / "whole.pt")
+    formats.read_weights(tmp_path / "whole.pt", "torch", True)
+    assert len(called) == 2

@@ -16,13 +16,15 @@ from .typed import typed
 @click.command()
 @click.option("--model", "models", multiple=True, metavar="PATH|NAME", help="A checkpoint, or a name such as "
               "bundled:standard; several are compared. Default: bundled:standard and bundled:adversarial.")  # fmt: skip
-@click.option("--arch", metavar="SPEC", help="Architecture of a state dict: resnet18, FILE.py:factory, module:factory.")
+@click.option("--arch", multiple=True, metavar="SPEC", help="Architecture of a state dict: resnet18, timm:NAME, "
+              "FILE.py:factory. Once for all models, or once a model; so are size, mean and std.")  # fmt: skip
 @click.option("--data", metavar="PATH|NAME", help="Labelled images: a folder with one folder a class, an .npz with x "
               "and y, and more. Default: chosen by what the model takes.")  # fmt: skip
 @click.option("--classes", metavar="FILE", help="Which folder is which of the model's classes, one name a line.")
-@click.option("--size", metavar="N", help="Resize and crop the images to N x N.")
-@click.option("--mean", metavar="R,G,B", help="Mean of the model's normalisation, for pixels in [0, 1].")
-@click.option("--std", metavar="R,G,B", help="Standard deviation of the model's normalisation.")
+@click.option("--size", multiple=True, metavar="N", help="Resize and crop the images to N x N.")
+@click.option("--mean", multiple=True, metavar="R,G,B", help="Mean of the model's normalisation, for pixels in "
+              "[0, 1].")  # fmt: skip
+@click.option("--std", multiple=True, metavar="R,G,B", help="Standard deviation of the model's normalisation.")
 @click.option("--trust", is_flag=True, help="Open checkpoints that execute code when they are read.")
 @click.option("--suite", metavar="NAME|FILE", help="Set of attacks and SNRs. Default: default.")
 @click.option("--attack", "attacks", multiple=True, metavar="SPEC", help="NAME[:key=value,...]; see `cnncomm-bench "
@@ -57,6 +59,7 @@ def run(config: Path | None, dry_run: bool, **options: Any) -> None:
     from . import tables
 
     given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    given |= {name: given[name][0] for name in ("arch", "size", "mean", "std") if len(given.get(name, ())) == 1}
     request = prepare(RunConfig.of(**((read_settings(config) if config else {}) | given)))
     show(tables.before(request))
     if dry_run:

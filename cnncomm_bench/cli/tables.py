@@ -28,6 +28,7 @@ def before(request: Request) -> str:
     count, channels, height, width = data.images.shape
     lines = [f"model   {shown(model.name)}: {model.preprocessing.source} preprocessing" for model in request.models]
     lines += [f"        {shown(note, 1000)}" for model in request.models for note in model.notes]
+    lines += [f"        {model.name}: {shown(note, 1000)}" for model in request.models for note in model.remarks]
     lines.append(f"images  {shown(data.name)}: {count} of {channels} x {height} x {width}")
     lines += [f"        {shown(note, 1000)}" for note in data.notes]
     lines.append(f"attacks {', '.join(shown(entry.spec) for entry in info.suite.attacks)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,29 +29,39 @@ class Dataset:
         None: each model's clean predictions take their place.
     keep : ndarray of int64
         Indices of the images that have power; the others are left out.
+    views : tuple of ArrayLike
+        The same images as each model takes them, where models take different sizes or channels.
     """
 
     images: ArrayLike
     labels: Indices | None
     keep: Indices
+    views: tuple[ArrayLike, ...] = ()
 
     @classmethod
-    def of(cls, images: ArrayLike, labels: Indices | None) -> Dataset:
-        """Leave out the images of zero power, which have no SNR.
+    def of(cls, images: ArrayLike, labels: Indices | None, views: Sequence[ArrayLike] = ()) -> Dataset:
+        """Leave out the images of zero power, in any view, which have no SNR.
 
         Raises
         ------
         DataError
             No image is left.
         """
-        powered = np.concatenate([chunk.any(axis=(1, 2, 3)) for chunk in chunks(images)])
+        distinct = {id(one): one for one in (images, *views)}.values()
+        powered = np.logical_and.reduce(
+            [np.concatenate([chunk.any(axis=(1, 2, 3)) for chunk in chunks(one)]) for one in distinct]
+        )
         if not powered.any():
             raise DataError("every image has zero power (all pixels black): no SNR is defined")
-        return cls(images, labels, np.flatnonzero(powered))
+        return cls(images, labels, np.flatnonzero(powered), tuple(views))
 
-    def floats(self, indices: Indices) -> Tensor:
-        """Return the images at `indices`, float32 in [0, 1]."""
-        chosen = torch.from_numpy(self.images[indices])
+    def view(self, model: int) -> ArrayLike:
+        """Return the images as a model takes them."""
+        return self.views[model] if self.views else self.images
+
+    def floats(self, indices: Indices, model: int = 0) -> Tensor:
+        """Return the images at `indices` as a model takes them, float32 in [0, 1]."""
+        chosen = torch.from_numpy(self.view(model)[indices])
         return chosen.float().div_(255) if chosen.dtype == torch.uint8 else chosen
 
     def subset(self, samples: int | None) -> Indices:

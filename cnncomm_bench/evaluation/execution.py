@@ -51,7 +51,7 @@ def execute(request: Request, *, command: str = "", quiet: bool = False, outputs
                      extend=partial(request.cells_of, plan))  # fmt: skip
             run = Run.open(folder)
             if outputs:
-                write_outputs(run, folder, data=request.data, models=request.models)
+                write_outputs(run, folder, data=request.data, models=request.shown_models)
         except KeyboardInterrupt as error:
             stored = len(cells) - len(store.missing())
             raise Interrupted(f"{stored} of {len(cells)} cells are stored in {folder}") from error

@@ -41,7 +41,7 @@ def collect_metadata(
         A model does not answer with finite logits.
     """
     device = pick_device(config.device)
-    classes = _classes(models, data, device)
+    classes = _classes(models, data, dataset, device)
     return RunInfo(
         config=config,
         models=[
@@ -51,9 +51,9 @@ def collect_metadata(
                 weights_sha256=_weights_sha256(model),
                 preprocessing=json.loads(json.dumps(vars(model.preprocessing), default=str)),
                 notes=list(model.notes),
-                findings=_findings(model, dataset, suite, device),
+                findings=[*model.remarks, *_findings(place, model, dataset, suite, device)],
             )
-            for model in models
+            for place, model in enumerate(models)
         ],
         data=DataInfo(
             name=data.name,
@@ -83,7 +83,8 @@ def versions() -> dict[str, str]:
 
 def _batch_size(config: RunConfig, dataset: Dataset, device: str) -> int:
     if config.batch_size == "auto":
-        return auto_batch_size(dataset.images.shape[1:], device)
+        shapes = [tuple(view.shape[1:]) for view in (dataset.images, *dataset.views)]
+        return min(auto_batch_size(shape, device) for shape in shapes)
     return config.batch_size
 
 
@@ -98,7 +99,7 @@ def _weights_sha256(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list[str]:
+def _findings(place: int, model: Model, dataset: Dataset, suite: Suite, device: str) -> list[str]:
     """What the gradient probe finds on some 50 images, or on as many as fit into memory."""
     if dataset.labels is None or not model.differentiable or not any(entry.adversary for entry in suite.attacks):
         return []
@@ -106,7 +107,7 @@ def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list
     while True:
         labels = torch.from_numpy(dataset.labels[some]).to(device)
         try:
-            return probe(model.predict, dataset.floats(some).to(device), labels)
+            return probe(model.predict, dataset.floats(some, place).to(device), labels)
         except Exception as error:
             if len(some) == 1 or not memory.ran_out(error):
                 raise
@@ -114,11 +115,11 @@ def _findings(model: Model, dataset: Dataset, suite: Suite, device: str) -> list
         some = some[::2]
 
 
-def _classes(models: Sequence[Model], data: Images, device: str) -> int:
+def _classes(models: Sequence[Model], data: Images, dataset: Dataset, device: str) -> int:
     """Number of classes, from the models' logits of one image."""
-    one = Dataset(data.images, None, np.arange(1)).floats(np.arange(1)).to(device)
     found = {}
-    for model in models:
+    for place, model in enumerate(models):
+        one = dataset.floats(np.arange(1), place).to(device)
         with torch.inference_mode():
             found[model.name] = int(checked(model.predict(one), 1).shape[1])
     if len(set(found.values())) > 1:

@@ -14,12 +14,13 @@ from .._utils.devices import pick_device
 from .._utils.errors import UsageError
 from .._utils.files import listed
 from ..attacks import parse
-from ..data import Dataset, Images, check_labels, open_images
-from ..models import Model, open_model
+from ..data import ArrayLike, Dataset, Images
+from ..models import Model
 from ..results import Block, Plan, RunConfig, RunInfo, Suite, suites
 from . import executors
 from .cells import Cell, block_cells, plan
 from .metadata import collect_metadata
+from .models_and_data import distinct_names, open_data, open_models
 from .worker import Worker
 
 
@@ -46,18 +47,32 @@ class Request:
     info: RunInfo
 
     @classmethod
-    def of(cls, config: RunConfig, models: Sequence[Model], data: Images, suite: Suite) -> Request:
+    def of(
+        cls, config: RunConfig, models: Sequence[Model], data: Images, suite: Suite, views: Sequence[ArrayLike] = ()
+    ) -> Request:
         """Check that models, images and suite fit each other, and describe the run.
+
+        `views` are the images as each model takes them, where the models take different ones.
 
         Raises
         ------
         BenchError
             See `collect_metadata`; or no image has power.
         """
-        dataset = Dataset.of(data.images, data.labels)
-        suite, notes = with_gradients_only(suite, config, models)
-        info = collect_metadata(config, models, data, dataset, suite)
-        return cls(config, tuple(models), data, dataset, info.model_copy(update={"notes": [*info.notes, *notes]}))
+        dataset = Dataset.of(data.images, data.labels, views)
+        suite, left_out = with_gradients_only(suite, config, models)
+        models = [
+            replace(model, remarks=(*model.remarks, *([left_out] if left_out and not model.differentiable else [])))
+            for model in models
+        ]
+        return cls(config, tuple(models), data, dataset, collect_metadata(config, models, data, dataset, suite))
+
+    @property
+    def shown_models(self) -> tuple[Model, ...]:
+        """The models that take the run's images as they are."""
+        return tuple(
+            model for place, model in enumerate(self.models) if self.dataset.view(place) is self.dataset.images
+        )
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -101,32 +116,19 @@ def prepare(config: RunConfig) -> Request:
     suite = choose_suite(config)  # first: a typing error there is found before anything large is opened
     executors.check(config.executor)
     device = pick_device(config.device)
-    opened = [
-        open_model(spec, arch=config.arch, mean=config.mean, std=config.std, size=config.size, trust=config.trust,
-                   device=device)
-        for spec in config.models
-    ]  # fmt: skip
-    first = opened[0]
-    for other in opened[1:]:
-        if (other.classes, other.channels, other.size) != (first.classes, first.channels, first.size):
-            raise UsageError(
-                f"models that take different images cannot be compared: {_takes(first)}; {_takes(other)}; "
-                "run each by itself",
-                "models",
-            )
-    data = open_images(
-        config.data,
-        channels=first.channels,
-        size=config.size or first.size,
-        preprocessing=first.preprocessing,
-        classes=config.classes,
-        model_classes=first.classes,
-        samples=config.samples,
-    )
-    check_labels(first, data)
+    opened = distinct_names(open_models(config, device))
+    data = open_data(config, opened)
+    views = [one.images for one in data] if any(one is not data[0] for one in data) else []
+    if views:
+        opened = [replace(model, remarks=(_gets(view),)) for model, view in zip(opened, views, strict=True)]
     if config.samples is None and config.precision is None and config.minutes is None:
         suite = suites.with_samples(suite)
-    return Request.of(config, _distinct(opened), data, suite)
+    return Request.of(config, opened, data[0], suite, views)
+
+
+def _gets(images: ArrayLike) -> str:
+    shape = " x ".join(map(str, images.shape[1:]))
+    return f"the models get images of their own sizes, this one of {shape}; its SNR is measured on these"
 
 
 def choose_suite(config: RunConfig) -> Suite:
@@ -163,8 +165,8 @@ def choose_suite(config: RunConfig) -> Suite:
     )
 
 
-def with_gradients_only(suite: Suite, config: RunConfig, models: Sequence[Model]) -> tuple[Suite, list[str]]:
-    """The suite without the attacks that need a gradient, where a model has none; and a note that names them.
+def with_gradients_only(suite: Suite, config: RunConfig, models: Sequence[Model]) -> tuple[Suite, str]:
+    """The suite without the attacks that need a gradient, where a model has none; and a remark that names them.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def with_gradients_only(suite: Suite, config: RunConfig, models: Sequence[Model]
     without = next((model.name for model in models if not model.differentiable), None)
     left_out = [entry.spec for entry in suite.attacks if entry.uses_gradient]
     if without is None or not left_out:
-        return suite, []
+        return suite, ""
     named = {parse(given).spec for given in config.attacks}
     asked = [spec for spec in left_out if spec in named] or (left_out if len(left_out) == len(suite.attacks) else [])
     if asked:
@@ -184,7 +186,7 @@ def with_gradients_only(suite: Suite, config: RunConfig, models: Sequence[Model]
             "attacks",
         )
     kept = tuple(entry for entry in suite.attacks if not entry.uses_gradient)
-    return suite.model_copy(update={"attacks": kept}), [f"{without} has no gradient: left out {', '.join(left_out)}"]
+    return suite.model_copy(update={"attacks": kept}), f"it has no gradient: left out {', '.join(left_out)}"
 
 
 def default_folder(info: RunInfo) -> Path:
@@ -209,19 +211,3 @@ def _at(radius: str, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         needed = "pgd-linf" if norm == "linf" else "pgd"
         raise UsageError(f"no attack of the suite has a radius {radius}: add the attack {needed}", "attacks")
     return found
-
-
-def _distinct(models: Sequence[Model]) -> list[Model]:
-    """Models under names that differ: the same file stem in two folders gets its number."""
-    names = [model.name for model in models]
-    return [
-        replace(model, name=f"{model.name}#{names[: place + 1].count(model.name)}")
-        if names.count(model.name) > 1
-        else model
-        for place, model in enumerate(models)
-    ]
-
-
-def _takes(model: Model) -> str:
-    side = f"{model.size} x {model.size} " if model.size else ""
-    return f"{model.name} takes {side}images of {model.channels or 'any'} channels and has {model.classes} classes"

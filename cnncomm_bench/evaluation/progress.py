@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -54,6 +55,10 @@ class Progress:
         if not self._bar.disable:
             self._total += sum(map(self._weigh, cells))
             self._bar.total = self._total
+
+    def report(self, line: str) -> None:
+        """Write a line above the bar."""
+        self._bar.write(shown(f"warning: {line}", 1000), file=sys.stderr)
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""

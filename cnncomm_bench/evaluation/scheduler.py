@@ -9,7 +9,8 @@ import numpy as np
 
 from .._utils.errors import ModelError, RunFolderError
 from ..data import Indices
-from ..results import Block, CorruptCellError, Failure, Store
+from ..results import Block, CorruptCellError, Failure, Store, near_chance
+from ..results.statistics import wilson
 from . import executors
 from .cells import Cell
 from .progress import Progress
@@ -116,6 +117,9 @@ def _compute(
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             run([index for index in missing if cells[index].clean == clean])
             _check(cells, failures, clean)
+            if clean and not quiet and worker.dataset.labels is not None:  # before hours of what cannot be used
+                for line in _near_chance(cells, failures, worker, store):
+                    progress.report(line)
         while design and extend and (blocks := design.next_blocks()):
             added = extend(blocks)
             store.extend(blocks, len(cells) + len(added))
@@ -124,6 +128,21 @@ def _compute(
             run(range(len(cells) - len(added), len(cells)))
         _check(cells, failures, False)
     return dict(sorted(failures.items()))
+
+
+def _near_chance(cells: Sequence[Cell], failures: Mapping[int, Failure], worker: Worker, store: Store) -> Iterator[str]:
+    """A line for each model whose clean accuracy is near chance."""
+    right: dict[int, list[np.ndarray]] = {}
+    for index, cell in enumerate(cells):
+        if cell.clean and index not in failures:
+            columns = _columns(store, index)
+            right.setdefault(cell.model, []).append(columns["prediction"] == columns["label"])
+    for model, parts in right.items():
+        hits = np.concatenate(parts)
+        low, _ = wilson(np.array([hits.mean()]), np.array([float(len(hits))]))
+        line = near_chance(worker.names[model], float(hits.mean()), float(low[0]), store.info.data.classes)
+        if line is not None:
+            yield line
 
 
 def _columns(store: Store, index: int) -> dict[str, np.ndarray]:

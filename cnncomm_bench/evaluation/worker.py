@@ -117,7 +117,7 @@ class Worker:
     ) -> None:
         self.models, self.names, self.dataset = models, names, dataset
         self.batch_size, self.device, self.bits = batch_size, device, bits
-        self._keys: dict[int, int] = {}
+        self._keys: dict[int, dict[int, int]] = {}
 
     def compute(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
         """Compute cells in the order of the jobs, each of which is read shortly before it is computed."""
@@ -135,11 +135,12 @@ class Worker:
     def _prepare(self, cell: Cell, rows: slice) -> Prepared:
         """The host's part of a batch, computed in a thread: images as floats, and the noise of all SNRs."""
         images = cell.images[rows]
-        clean = self.dataset.floats(images)
-        unknown = [row for row, image in enumerate(images.tolist()) if image not in self._keys]
+        clean = self.dataset.floats(images, cell.model)
+        known = self._keys.setdefault(id(self.dataset.view(cell.model)), {})  # models that share a view share digests
+        unknown = [row for row, image in enumerate(images.tolist()) if image not in known]
         if unknown:
-            self._keys.update(zip(images[unknown].tolist(), digests(clean[unknown]).tolist(), strict=True))
-        keys = np.array([self._keys[image] for image in images.tolist()], dtype=np.uint64)
+            known.update(zip(images[unknown].tolist(), digests(clean[unknown]).tolist(), strict=True))
+        keys = np.array([known[image] for image in images.tolist()], dtype=np.uint64)
         return clean, keys, cell.attack.draw(keys, tuple(clean.shape[1:]), seed=cell.seed)
 
     def _cell(

@@ -2,9 +2,10 @@
 
 from . import architectures
 from .architectures import modules_from_files
+from .hubs import is_name
 from .in_memory import model_of
 from .loading import open_model
 from .model import Model
 from .preprocessing import Preprocessing
 
-__all__ = ["Model", "Preprocessing", "architectures", "model_of", "modules_from_files", "open_model"]
+__all__ = ["Model", "Preprocessing", "architectures", "is_name", "model_of", "modules_from_files", "open_model"]

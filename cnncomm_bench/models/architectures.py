@@ -52,7 +52,8 @@ def find(spec: str) -> Architecture:
     Parameters
     ----------
     spec : str
-        A torchvision name, ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:factory`` or ``package.module:factory``.
+        A name of torchvision, or of timm where torchvision has none of it; ``torchvision:NAME``, ``timm:NAME``,
+        ``FILE.py:factory`` or ``package.module:factory``.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def find(spec: str) -> Architecture:
     """
     library, _, name = spec.partition(":")
     if not name:
-        return _torchvision(spec)
+        return _torchvision(spec, anywhere=True)
     if library == "torchvision":
         return _torchvision(name.partition(":")[0])
     if library == "timm":
@@ -77,7 +78,7 @@ def modules_from_files() -> list[ModuleType]:
 
 
 def from_file_name(path: Path) -> Architecture | None:
-    """Find the torchvision architecture that a file's name names.
+    """Find the architecture of torchvision, or else of timm, that a file's name names.
 
     Parameters
     ----------
@@ -87,16 +88,27 @@ def from_file_name(path: Path) -> Architecture | None:
     Returns
     -------
     Architecture or None
-        The longest torchvision name found in the stem between separators; None where there is none.
+        The longest name found in the stem between separators, torchvision's of two that are equal; None where there
+        is none.
     """
     words = re.split(r"[^a-z0-9]+", path.stem.lower())
-    names = {name.replace("_", ""): name for name in _torchvision_names()}
+    libraries = [(_timm, _timm_names()), (_torchvision, _torchvision_names())]
+    names = {name.replace("_", ""): (library, name) for library, known in libraries for name in known}
     for length in range(len(words), 0, -1):
         for start in range(len(words) - length + 1):
-            joined = "".join(words[start : start + length])
-            if joined in names:
-                return _torchvision(names[joined])
+            library, name = names.get("".join(words[start : start + length]), (None, ""))
+            if library is not None:
+                return library(name)
     return None
+
+
+def _timm_names() -> list[str]:
+    """Names of timm's models; none where it is not installed."""
+    try:
+        names: list[str] = import_timm().list_models()
+    except ModelError:
+        return []
+    return names
 
 
 def _torchvision_names() -> list[str]:
@@ -105,8 +117,10 @@ def _torchvision_names() -> list[str]:
     return names
 
 
-def _torchvision(name: str) -> Architecture:
+def _torchvision(name: str, anywhere: bool = False) -> Architecture:
     known = _torchvision_names()
+    if name not in known and anywhere and name in _timm_names():
+        return _timm(name)
     if name not in known:
         files = f" (a factory of your own is written FILE.py:factory, not {name})" if name.endswith(".py") else ""
         close = suggest(name, known).partition(" There are")[0] if len(known) > 20 else suggest(name, known)

@@ -6,6 +6,7 @@ and ONNX files carry their own architecture and come out as modules (`programs.p
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import re
 import warnings
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from .._utils.errors import ModelError
 from .._utils.files import listed, one_line, shown
+from .._utils.torchvision_operators import import_torchvision
 from . import pickles
 
 # A stored tensor takes its own bytes; only a bomb unpacks to much more than the file that holds it.
@@ -27,6 +29,11 @@ _LONGEST_HEADER = 2**25  # of safetensors: names and shapes of some 200,000 tens
 
 # ONNX is protobuf: after the version of the format comes one of these fields.
 _ONNX_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42")
+
+_TO_ONNX = (
+    "export the model to ONNX (model.export(FILE, format='onnx') in Keras, or tf2onnx) and pass that file, or pass "
+    "python:FILE.py:function, which calls it"
+)
 
 # Where training scripts put the weights, in the order to look (averaged weights are what people report).
 _WRAPPERS = (
@@ -89,7 +96,9 @@ def sniff(path: Path) -> str:
     if head.lstrip()[:1] == b"<":
         raise ModelError(f"{name} is a web page, not a checkpoint: download the file itself (the 'raw' link)")
     if head.startswith(b"\x89HDF"):
-        raise ModelError(f"{name} is HDF5 (Keras?): export the model to ONNX and pass that file")
+        raise ModelError(f"{name} is HDF5 (Keras?): {_TO_ONNX}")
+    if head[4:8] == b"TFL3":
+        raise ModelError(f"{name} is a TensorFlow Lite model: {_TO_ONNX}")
     if int.from_bytes(head[:8], "little") < _LONGEST_HEADER and head[8:9] == b"{":
         return "safetensors"
     if head[:1] == b"\x80":
@@ -132,6 +141,8 @@ def _sniff_zip(path: Path) -> str:
         raise ModelError(f"{name} holds {shown(twice)} twice: no checkpoint of PyTorch does; fetch or save it again")
     if "data.pkl" in inner:
         return "torch"
+    if {"config.json", "metadata.json"} <= set(names):
+        raise ModelError(f"{name} is a Keras model: {_TO_ONNX}")
     found = listed(sorted(member.filename for member in members)) or "nothing"
     raise ModelError(f"{name} is a zip file but no checkpoint of PyTorch (it holds {found})")
 
@@ -184,6 +195,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _unpickle(path: Path, trust: bool) -> Any:
     name = shown(path.name)
     if trust:
+        with contextlib.suppress(ModelError):  # the code in it may import torchvision, and need its operators
+            import_torchvision()
         try:
             return torch.load(path, map_location="cpu", weights_only=False)
         except Exception as error:  # a trusted pickle runs any code, so it may raise anything

@@ -14,6 +14,7 @@ from .. import bundled
 from .._utils.errors import ModelError, UsageError, suggest
 from .._utils.files import one_line, sha256_of, shown
 from .._utils.torchvision_operators import import_torchvision
+from . import hugging_face
 from .architectures import find as find_architecture
 from .architectures import import_timm, own_function, timm_preprocessing
 from .fitting import fit
@@ -22,6 +23,12 @@ from .library_model import LibraryModel
 from .preprocessing import Preprocessing
 
 KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench", "art", "foolbox", "python")
+
+
+def is_name(spec: str) -> bool:
+    """Whether a model is named by its kind, and has its own architecture."""
+    kind, colon, _ = spec.partition(":")
+    return bool(colon) and kind in KINDS
 
 
 def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
@@ -117,7 +124,7 @@ def torchvision_preprocessing(transforms: Any) -> Preprocessing:
 
 def _timm(name: str, trust: bool) -> dict[str, Any]:
     timm = import_timm()
-    if not name.startswith("hf-hub:") and not timm.is_model(name.partition(".")[0]):
+    if not timm.is_model(name.partition(".")[0]):
         close = suggest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
         raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}", "models")
     try:
@@ -132,7 +139,7 @@ def _timm(name: str, trust: bool) -> dict[str, Any]:
     config = network.pretrained_cfg
     names = config.get("label_names")
     return {
-        "name": name if name.startswith("hf-hub:") else f"timm:{name}",
+        "name": f"timm:{name}",
         "network": network,
         "preprocessing": timm_preprocessing(config, fixed=True),
         "channels": int(config["input_size"][0]),
@@ -141,7 +148,7 @@ def _timm(name: str, trust: bool) -> dict[str, Any]:
 
 
 def _hf_hub(name: str, trust: bool) -> dict[str, Any]:
-    return _timm(f"hf-hub:{name}", trust)
+    return {**hugging_face.open_folder(hugging_face.fetched(name)), "name": f"hf-hub:{name}"}
 
 
 def _robustbench(name: str, trust: bool) -> dict[str, Any]:

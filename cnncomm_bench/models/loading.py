@@ -12,7 +12,7 @@ from torch import nn
 
 from .._utils.errors import ModelError, UsageError
 from .._utils.files import one_line, path_of, sha256_of, shown
-from . import architectures, fitting, formats, hubs, programs
+from . import architectures, fitting, formats, hubs, hugging_face, programs
 from .architectures import Architecture
 from .inspection import MOST_CHANNELS, probe
 from .model import Model, Normalised
@@ -52,8 +52,8 @@ def open_model(
     Parameters
     ----------
     spec : str
-        A file (state dict, safetensors, TorchScript, .pt2, ONNX), or a name: ``bundled:standard``,
-        ``torchvision:resnet18:IMAGENET1K_V1``, ``timm:resnet18.a1_in1k``, ``hf-hub:ORG/NAME``,
+        A file (state dict, safetensors, TorchScript, .pt2, ONNX), a folder of the Hugging Face hub, or a name:
+        ``bundled:standard``, ``torchvision:resnet18:IMAGENET1K_V1``, ``timm:resnet18.a1_in1k``, ``hf-hub:ORG/NAME``,
         ``robustbench:NAME``, ``art:FILE.py:factory``, ``foolbox:FILE.py:factory``, ``python:FILE.py:function``.
     arch : str, optional
         Architecture of a state dict; by default found from the file's name.
@@ -92,6 +92,10 @@ def open_model(
 
 def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) -> _Opened:
     path = path_of(spec, "models")
+    if (path / "config.json").is_file():
+        if arch is not None:
+            raise UsageError(f"{shown(spec)} has its own architecture: leave {shown(arch)} out", "arch")
+        return _Opened(**hugging_face.open_folder(path))
     if not path.is_file():
         raise UsageError(_no_file(spec, path), "models")
     try:
@@ -133,7 +137,7 @@ def _architecture_of(content: dict[str, Any], path: Path) -> str | None:
 
 def _no_file(spec: str, path: Path) -> str:
     if path.is_dir():
-        return f"{shown(spec)} is a folder: pass the checkpoint file in it"
+        return f"{shown(spec)} is a folder: pass the checkpoint file in it, or a folder with config.json and weights"
     kind = spec.partition(":")[0]
     if ":" in spec and kind.isidentifier():
         return f"{shown(spec)}: no kind of model is called {kind}; there are {', '.join(hubs.KINDS)}, and files"

@@ -38,6 +38,8 @@ class Model:
         In the order of the logits, where they are known.
     notes : tuple of str
         Lines worth printing: what was assumed, what the file can execute.
+    remarks : tuple of str
+        What a run's tables say of it: the images it gets where models get different ones, attacks left out.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Model:
     preprocessing: Preprocessing
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Normalised(nn.Module):

@@ -9,6 +9,7 @@ from .run import Run
 from .schema import DataInfo, Failure, ModelInfo, RunInfo
 from .scores import Scores, leaderboard_score, score
 from .suites import Entry, Suite
+from .warnings import near_chance
 from .writer import CorruptCellError, Store, write_run
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "check_grid",
     "flat_boundary",
     "leaderboard_score",
+    "near_chance",
     "parse_grid",
     "read_settings",
     "score",

@@ -39,6 +39,11 @@ def _not_bool(value: Any) -> Any:
 
 
 _Whole = Annotated[int, BeforeValidator(_not_bool)]
+_Side = Annotated[_Whole, Field(ge=1, le=2**15)]
+_Numbers = tuple[Annotated[float, Field(strict=True)], ...]
+"""Numbers, not texts of numbers: those are one a model."""
+_OfModels = str | tuple[str, ...] | None
+"""One text for all models, or one a model."""
 _Seed = Annotated[_Whole, Field(ge=0, le=_LARGEST_SEED)]
 
 
@@ -60,12 +65,18 @@ class RunConfig(BaseModel):
     models: tuple[str, ...] = Field(
         DEFAULT_MODELS, min_length=1, description="a list of checkpoints or names, such as ['bundled:standard']"
     )
-    arch: str | None = Field(None, description="an architecture, such as 'resnet18'")
+    arch: _OfModels = Field(None, description="an architecture, such as 'resnet18', or a list with one a model")
     data: str | None = Field(None, description="a path or name of labelled images, such as 'bundled:fashion-mnist'")
     classes: str | None = Field(None, description="a file with one class name a line")
-    size: _Whole | None = Field(None, ge=1, le=2**15, description="a number of pixels from 1 to 32,768")
-    mean: str | float | tuple[float, ...] | None = Field(None, description="a number a channel, such as '0.5,0.5,0.5'")
-    std: str | float | tuple[float, ...] | None = Field(None, description="a number a channel, such as '0.5,0.5,0.5'")
+    size: _Side | tuple[_Side | Literal["none"], ...] | None = Field(
+        None, description="a number of pixels from 1 to 32,768, or a list with one a model"
+    )
+    mean: float | _Numbers | _OfModels = Field(
+        None, description="a number a channel, such as '0.5,0.5,0.5', or a list of such texts with one a model"
+    )
+    std: float | _Numbers | _OfModels = Field(
+        None, description="a number a channel, such as '0.5,0.5,0.5', or a list of such texts with one a model"
+    )
     trust: bool = Field(False, description="true or false")
     suite: str | None = Field(None, description="a suite's name or TOML file, such as 'quick'")
     attacks: tuple[_AttackOrSpec, ...] = Field((), description="a list of spec strings, such as ['gaussian', 'pgd']")

@@ -61,15 +61,23 @@ def _failed(info: RunInfo) -> Iterator[str]:
         yield f"{model}: {attack} failed and is scored without ({cells}{images} images): {failures[0].reason}"
 
 
+def near_chance(model: str, accuracy: float, accuracy_low: float, classes: int) -> str | None:
+    """A line on a clean accuracy whose interval reaches down to chance; None where it does not."""
+    chance = 1 / classes
+    if accuracy_low > 1.5 * chance:
+        return None
+    return (
+        f"{model}: clean accuracy {accuracy:.3f} is near chance ({chance:.3f}). Usual causes: another "
+        "normalisation than in training (mean, std), labels in another order than the model's (classes), "
+        "another resizing (size)"
+    )
+
+
 def _near_chance(info: RunInfo, curves: pd.DataFrame) -> Iterator[str]:
-    chance = 1 / info.data.classes
     for row in rows(curves[curves.attack == CLEAN], CurveRow):
-        if row.accuracy_low <= 1.5 * chance:
-            yield (
-                f"{row.model}: clean accuracy {row.accuracy:.3f} is near chance ({chance:.3f}). Usual causes: another "
-                "normalisation than in training (mean, std), labels in another order than the model's (classes), "
-                "another resizing (size)"
-            )
+        line = near_chance(row.model, row.accuracy, row.accuracy_low, info.data.classes)
+        if line is not None:
+            yield line
 
 
 def _off_grid(info: RunInfo, thresholds: pd.DataFrame) -> Iterator[str]:

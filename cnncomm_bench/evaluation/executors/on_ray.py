@@ -186,7 +186,7 @@ class _Cluster:
     def _start(self, task: _Task) -> None:
         """Give an idle worker a cell and the images it needs."""
         worker, cell = self._idle.pop(), task.job.cell
-        images = self._ray.put(np.ascontiguousarray(self._dataset.images[cell.images]))
+        images = self._ray.put(np.ascontiguousarray(self._dataset.view(cell.model)[cell.images]))
         self._busy[worker.compute.remote(task.job, images)] = worker, task
 
     def _grow(self) -> None:
