@@ -19,7 +19,8 @@ from .._utils.errors import DataError, UsageError
 from ..attacks import Attack, Logits
 from ..data import ArrayLike, Images, chunks, images_sha256
 from ..models import Model, Preprocessing
-from ..results import AUTO, Run, RunConfig
+from ..report import Run
+from ..results import AUTO, RunConfig
 from .execution import execute
 from .preparation import Request, choose_suite
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .._utils.files import shown
 from .cells import Cell
