@@ -12,7 +12,7 @@ from .attack import Attack, Norm, Passes
 from .base import Adversary, DirectionNoise, Noise
 from .batch import AdversaryBatch, ImageBatch, NoiseBatch, Perturbed
 from .losses import column, loss_and_grad
-from .names import LIBRARIES, available, is_own
+from .names import ALIASES, LIBRARIES, available, is_own, other_name
 from .query import Logits, checked, predict
 from .radius import AtRadius
 from .registry import parse
@@ -21,6 +21,7 @@ from .stable import StableNoise
 from .tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
 
 __all__ = [
+    "ALIASES",
     "LIBRARIES",
     "NYQUIST",
     "Adversary",
@@ -43,6 +44,7 @@ __all__ = [
     "column",
     "is_own",
     "loss_and_grad",
+    "other_name",
     "parameters",
     "parse",
     "predict",

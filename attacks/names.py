@@ -55,6 +55,27 @@ LIBRARIES = ("torchattacks", "art", "foolbox")
 """Libraries whose attacks a spec string may name, as in `torchattacks.PGDL2:steps=20`."""
 
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("autoattack", "aa"), "its parts are the suite 'adversarial'"),
+    **dict.fromkeys(("white", "awgn", "normal", "gauss", "gaussiannoise"), "take gaussian"),
+    **dict.fromkeys(("saltandpepper", "snp"), "take salt-pepper, or impulse-point, whose impulses saturate"),
+    **dict.fromkeys(("bim", "ifgsm", "pgdlinf"), "take pgd-linf, or torchattacks.BIM"),
+    **dict.fromkeys(("cw", "carlini", "carliniwagner"), "take torchattacks.CW, or foolbox.L2CarliniWagnerAttack"),
+    "apgd": "take apgd-ce or apgd-dlr",
+    "deepfool": "take foolbox.L2DeepFoolAttack, or fmn",
+    "fab": "take torchattacks.FAB, or fmn",
+    "ddn": "take foolbox.DDNAttack, or fmn",
+    "hopskipjump": "take art.HopSkipJump",
+    "boundary": "take art.BoundaryAttack",
+    "mifgsm": "take torchattacks.MIFGSM",
+}
+
+
+def other_name(name: str) -> str | None:
+    """What to take for a name that others use, such as "AutoAttack"; None where nothing is known."""
+    return _OTHER_NAMES.get("".join(filter(str.isalnum, name.lower())))
+
+
 @cache
 def plugins() -> Mapping[str, EntryPoint]:
     """Attacks of other packages: name to entry point. Names of our own are not replaced."""

@@ -74,7 +74,8 @@ def _find(name: str) -> tuple[type[Attack], dict[str, Any]]:
         return getattr(import_module(module), attribute), fixed
     if base in names.plugins():
         return _load(base), fixed
-    raise UsageError(f"no attack is called {name!r}; " + suggest(name, names.available()))
+    hint = names.other_name(name) or suggest(name, names.available())
+    raise UsageError(f"no attack is called {name!r}; {hint}")
 
 
 def _load(name: str) -> type[Attack]:

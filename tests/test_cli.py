@@ -1,5 +1,6 @@
 """The command line, as it is typed: results, and one line for every mistake."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -110,12 +111,33 @@ def test_attacks_are_listed(capsys):
     assert code == 0
     for name in ("salt-pepper", "impulse-rhombus", "pgd", "figure3"):
         assert name in out
+    line = next(line for line in out.splitlines() if line.startswith("pgd "))
+    assert line.split("  ")[-1] == "Projected gradient ascent in each image's own L2 ball (Madry et al. 2018)."
+
+
+def test_an_attack_is_described(capsys):
+    for spec, expected in {
+        "pgd": ["adversary", r"steps +20", r"eot +1 +Answers averaged for a gradient", "As typed: pgd:steps=20"],
+        "pgd:steps=7": [r"steps +7"],
+        "cauchy": ["noise", r"alpha +1 +fixed by the name", r"beta +0 +Skewness"],
+        "apgd-dlr": [r"targets +9 +How many classes, at most", r"eot +1 +Answers averaged"],  # explained by its parent
+        "fgm": ["It has no parameters"],
+        "torchattacks.PGDL2": [r"steps +10"],
+    }.items():
+        code, out, _ = call(capsys, "attacks", spec)
+        assert code == 0
+        for pattern in expected:
+            assert re.search(pattern, out), (spec, pattern, out)
+    assert "did you mean 'pgd'" in refused(capsys, 2, "attacks", "pdg")
 
 
 @pytest.mark.parametrize(
     ("code", "arguments", "message"),
     [
         (2, ["--attack", "pdg"], "did you mean 'pgd'"),
+        (2, ["--attack", "AutoAttack"], "its parts are the suite 'adversarial'"),
+        (2, ["--suite", "autoattack"], "its parts are the suite 'adversarial'"),
+        (2, ["--attack", "awgn"], "take gaussian"),
         (2, ["--attack", "stable:alpha=2.5"], "alpha is in (0, 2]"),
         (2, ["--attack", "stable:alpha=0"], "alpha is in (0, 2]"),
         (2, ["--snr", ""], "SNR grid"),

@@ -60,7 +60,19 @@ def test_own_suite_from_a_file(tmp_path):
     [
         ("snr_db = ", "not readable as TOML"),
         ('[[attacks]]\nspec = "pdg"\n', "attacks.0: .*did you mean 'pgd'"),
-        ('[[attacks]]\nspec = "pgd"\nsample = 3\n', "attacks.0.sample"),
+        (
+            '[[attacks]]\nspec = "pgd"\nsample = 3\n',
+            "attacks.0: 'sample' is no key of an attack; did you mean 'samples'",
+        ),
+        ('[[attacks]]\nspec = "pgd"\nsteps = 50\n', "'steps' is no key .*stand in the spec, such as 'pgd:steps=50'"),
+        ('[[attacks]]\nspec = "pgd"\nnorm = "linf"\n', "'norm' is no key"),  # it would be taken and overwritten
+        ('attacks = ["pgd", 3]\n', "attacks.1: "),
+        ('attacks = ["pgd:step_size=3"]\n', "attacks.0: .*no parameter 'step_size'; did you mean 'step"),
+        ('snr = "0:50:5"\nattacks = ["pgd"]\n', "no key is called 'snr'; did you mean 'snr_db'"),
+        ('what = 1\nattacks = ["pgd"]\n', "no key is called 'what'"),
+        ('samples = true\nattacks = ["pgd"]\n', "samples = True, expected a whole number"),
+        ('samples = 0\nattacks = ["pgd"]\n', "at least 1"),
+        ('samples = 1.5\nattacks = ["pgd"]\n', "samples = 1.5, expected"),
         ('[[attacks]]\nspec = "pgd"\nsamples = 0\n', "at least 1"),
         ('[[attacks]]\nspec = "pgd"\n[[attacks]]\nspec = "pgd:steps=20"\n', "given twice"),
         ("attacks = []\n", "needs an attack"),
@@ -74,6 +86,30 @@ def test_errors_say_where(tmp_path, content, message):
     file.write_text(content)
     with pytest.raises(UsageError, match=message):
         suites.load(str(file))
+
+
+def test_the_suite_of_the_documentation(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "suites.md").read_text("utf-8")
+    file = tmp_path / "mine.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0])
+    suite = suites.load(str(file))
+    assert [(entry.spec, entry.samples) for entry in suite.attacks] == [
+        ("gaussian", None),
+        ("stable:alpha=0.7", None),
+        ("pgd:steps=50", 200),
+    ]
+    assert suite.snr_db == tuple(range(0, 55, 5))
+    assert suite.samples == 1000
+
+
+def test_strings_and_tables_are_the_same_suite(tmp_path):
+    texts = ('attacks = ["gaussian", {spec = "pgd", samples = 200}]', '[[attacks]]\nspec = "gaussian"\n[[attacks]]\n'
+             'spec = "pgd"\nsamples = 200')  # fmt: skip
+    found = []
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.toml").write_text(text)
+        found.append(suites.load(str(tmp_path / f"{number}.toml")))
+    assert found[0] == found[1]
 
 
 def test_an_unknown_suite_names_the_others():

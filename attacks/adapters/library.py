@@ -67,7 +67,7 @@ class FromLibrary(Adversary):
     @property
     def norm(self) -> Norm | None:
         """L2 where its ball is that of the budget, see `Attack.norm`."""
-        kind, order = self._adapter.treatment(self._class, self._arguments)
+        kind, order = self._adapter.treatment(self._class, self.arguments)
         return "l2" if kind != "rescaled" and order == 2 else None
 
     @property
@@ -82,7 +82,7 @@ class FromLibrary(Adversary):
 
     def passes(self, classes: int) -> Passes:
         """What its parameters say of steps, one pass each, and the answer; see `Attack.passes`."""
-        adapter, arguments = self._adapter, self._arguments
+        adapter, arguments = self._adapter, self.arguments
         steps = next((int(arguments[name]) for name in adapter.STEPS if arguments.get(name)), 1)
         steps *= math.prod(max(1, int(arguments[name])) for name in adapter.REPEATS if name in arguments)
         if not self.uses_gradient:
@@ -99,7 +99,7 @@ class FromLibrary(Adversary):
         return cls
 
     @property
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """All that it is called with, but for what has no default and was not given."""
         known = {**self._adapter.defaults(self._class), **dict(self.parameters)}
         return {key: value for key, value in known.items() if value is not inspect.Parameter.empty}
@@ -115,7 +115,7 @@ class FromLibrary(Adversary):
         try:
             with seeded(seed, images.device):
                 found: LibraryAttack = self._adapter.build(
-                    self._class, self._arguments, AsModule(model, images.device), tuple(images.shape), classes
+                    self._class, self.arguments, AsModule(model, images.device), tuple(images.shape), classes
                 )
         except ImportError as error:
             raise _missing(self.spec, error) from error

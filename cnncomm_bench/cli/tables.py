@@ -10,16 +10,14 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from .._utils.errors import UsageError
 from .._utils.files import shown
-from ..attacks import LIBRARIES, available, parameters, parse
 from ..evaluation import Request
-from ..results import Run, suites
+from ..results import Run
 from ..results.claims import table
 from ..results.statistics import format_db, format_gain, in_column
 
 _SHOWN_SNRS = (10.0, 20.0, 30.0)
-_PAGES = {"curves": "curves.png", "report": "report.html"}
+_PAGES = {"curves": "curves.png", "models": "models.png", "report": "report.html"}
 
 
 def before(request: Request) -> str:
@@ -84,19 +82,20 @@ def estimated(request: Request) -> str:
 
 def after(run: Run, folder: Path) -> str:
     """The tables of thresholds, gains and claims, warnings, and where the files are."""
-    parts = [thresholds_table(run)]
+    parts = [thresholdsin_columns(run)]
     if _at_radius(run):
-        parts.append(radii_table(run))
+        parts.append(radiiin_columns(run))
     if len(run.gains):
-        parts.append(gains_table(run))
+        parts.append(gainsin_columns(run))
     if run.claims:
-        parts.append(claims_table(run))
+        parts.append(claimsin_columns(run))
     parts += [f"warning: {shown(warning, 1000)}" for warning in run.warnings]
-    parts.append("\n".join(f"{what}: {shown(folder / file, 1000)}" for what, file in _PAGES.items()))
+    pages = {name: file for name, file in _PAGES.items() if name != "models" or len(run.info.models) > 1}
+    parts.append("\n".join(f"{what}: {shown(folder / file, 1000)}" for what, file in pages.items()))
     return "\n\n".join(parts)
 
 
-def thresholds_table(run: Run) -> str:
+def thresholdsin_columns(run: Run) -> str:
     """Thresholds, jamming gains and some drops of every curve, a table for each model."""
     what = "accuracy" if run.info.data.labelled else "agreement with the clean predictions"
     parts, radii = [], _at_radius(run)
@@ -109,7 +108,7 @@ def thresholds_table(run: Run) -> str:
             f"{shown(str(model))}: clean {what} {clean.accuracy:.3f} "
             f"[{clean.accuracy_low:.3f}, {clean.accuracy_high:.3f}] on {clean.images} images; "
             f"threshold: the SNR at which {what} is {level:.3f}; the lower it is, the more robust the model\n\n"
-            + _table(rows, colalign=("left", "left", "right", "left", "right"))
+            + in_columns(rows, colalign=("left", "left", "right", "left", "right"))
         )
     values = math.prod(run.info.data.shape)
     yardstick = 10 * math.log10(values)
@@ -120,7 +119,7 @@ def thresholds_table(run: Run) -> str:
     return "\n\n".join(parts)
 
 
-def radii_table(run: Run) -> str:
+def radiiin_columns(run: Run) -> str:
     """Robust accuracies at the radii of the literature, with the realised SNRs of the images."""
     curves = run.curves[run.curves.attack.isin(_at_radius(run))]
     rows = [
@@ -134,10 +133,10 @@ def radii_table(run: Run) -> str:
         }
         for row in curves.to_dict("records")
     ]
-    return f"at fixed radii\n\n{_table(rows)}"
+    return f"at fixed radii\n\n{in_columns(rows)}"
 
 
-def gains_table(run: Run) -> str:
+def gainsin_columns(run: Run) -> str:
     """Robustness gains between models at their common level, in dB."""
     gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.isin(_at_radius(run))]
     rows = [
@@ -152,41 +151,16 @@ def gains_table(run: Run) -> str:
     ]
     level = f"at accuracy {gains.level.iloc[0]:.3f} of both"
     title = f"robustness gain: dB that a model withstands more than another (higher is better), {level}"
-    return f"{title}\n\n{_table(rows)}"
+    return f"{title}\n\n{in_columns(rows)}"
 
 
-def claims_table(run: Run) -> str:
+def claimsin_columns(run: Run) -> str:
     """The paper's claims with their verdicts."""
     title = (
         "claims of the paper (effects speak for the claim where positive; verdicts are adjusted for all claims by "
         "Holm's method,\nintervals are each claim's own; why a claim is undecided: claims.json)"
     )
-    return f"{title}\n\n{_table(table(run.claims))}"
-
-
-def attacks() -> str:
-    """Every attack with its parameters, and every suite."""
-    rows = []
-    for name in available():
-        try:
-            attack = parse(name)
-        except UsageError as error:
-            rows.append({"attack": name, "kind": "", "parameters": str(error)})
-            continue
-        values = {field.name: getattr(attack, field.name) for field in parameters(attack)}
-        rows.append(
-            {
-                "attack": name,
-                "kind": "adversary" if attack.needs_model else "noise",
-                "parameters": ", ".join(f"{key}={_plain(value)}" for key, value in values.items()),
-            }
-        )
-    for library in LIBRARIES:
-        rows.append(
-            {"attack": f"{library}.NAME", "kind": "adversary", "parameters": f"those of the attack in {library}"}
-        )
-    known = [{"suite": name, "": suites.load(name).title} for name in suites.names()]
-    return f"{_table(rows)}\n\n{_table(known)}"
+    return f"{title}\n\n{in_columns(table(run.claims))}"
 
 
 def _at_radius(run: Run) -> set[str]:
@@ -194,7 +168,7 @@ def _at_radius(run: Run) -> set[str]:
     return {entry.spec for entry in run.info.suite.attacks if entry.at_radius}
 
 
-def _table(rows: list[dict[str, str]], **layout: Any) -> str:
+def in_columns(rows: list[dict[str, str]], **layout: Any) -> str:
     """Rows under their keys; a name in a cell stays on one line."""
     cells = [{head: shown(text, 1000) for head, text in row.items()} for row in rows]
     return tabulate(cells, headers="keys", disable_numparse=True, **layout)
@@ -255,7 +229,3 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} seconds"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else "auto" if value is None else str(value)

@@ -21,7 +21,8 @@ from .._utils.errors import DataError, UsageError
 from ..attacks import parse
 from ..data import ArrayLike, Dataset, Images, balanced_subset, images_sha256
 from ..models import Model, model_of, open_model
-from ..results import AUTO, Run, RunConfig
+from ..report import Run
+from ..results import AUTO, RunConfig
 from .arguments import arrays_of, as_tuple
 from .execution import execute
 from .preparation import Request, choose_suite

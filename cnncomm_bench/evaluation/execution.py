@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from .._utils.errors import Interrupted
-from ..report import write_outputs
-from ..results import Plan, Run, Store
+from ..report import Run, write_outputs
+from ..results import Plan, Store
 from .cells import Cell
 from .forecast import costs_of
 from .planning import design_of, make_plan, samples_of

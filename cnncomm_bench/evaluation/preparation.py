@@ -143,7 +143,11 @@ def choose_suite(config: RunConfig) -> Suite:
         An unknown suite, attack or ruler; a radius that no attack has.
     """
     base = suites.load("default" if config.suite is None else config.suite)
-    entries = [entry.model_dump() for entry in base.attacks] if config.suite is not None or not config.attacks else []
+    entries = (
+        [entry.model_dump(include={"spec", "samples"}) for entry in base.attacks]
+        if config.suite is not None or not config.attacks
+        else []
+    )
     if config.samples is not None:  # the images that were asked for, for every attack
         entries = [entry | {"samples": None} for entry in entries]
     present = {entry["spec"] for entry in entries}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .._utils.files import shown
 from .cells import Cell

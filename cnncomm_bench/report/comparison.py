@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from .._utils.errors import UsageError
-from ..results import Grid, Plan, Run, write_run
+from .._utils.files import shown
+from ..results import Grid, Plan, Run, RunInfo, write_run
 from .outputs import write_outputs
 
 
@@ -29,18 +30,34 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
     RunFolderError
         A folder holds no finished run, or `out` holds something else.
     """
-    if len(folders) < 2:
-        raise UsageError("compare takes two runs or more: cnncomm-bench compare RUN RUN")
-    runs = [Run.open(folder) for folder in folders]
-    first, where = runs[0], folders[0]
-    for run, folder in zip(runs[1:], folders[1:], strict=True):
+    write_run(out, *join([Run.open(folder) for folder in folders], [shown(folder) for folder in folders]))
+    result = Run.open(out)
+    write_outputs(result, out)
+    return result
+
+
+def join(runs: Sequence[Run], called: Sequence[str]) -> tuple[RunInfo, pd.DataFrame]:
+    """Metadata and predictions of finished runs on the same images as one; see `compare`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    called : sequence of str
+        What to call each in an error.
+    """
+    if len(runs) < 2:
+        raise UsageError("a comparison takes two runs or more: pass another one")
+    first, where = runs[0], called[0]
+    for run, other_name in zip(runs[1:], called[1:], strict=True):
         for what, one, other in (
             ("images", first.info.data.sha256, run.info.data.sha256),
             ("SNRs", first.info.suite.snr_db, run.info.suite.snr_db),
             ("bits", first.info.bits, run.info.bits),
         ):
             if one != other:
-                raise UsageError(f"{where} and {folder} have other {what}: only runs that agree in them are compared")
+                raise UsageError(
+                    f"{where} and {other_name} have other {what}: only runs that agree in them are compared"
+                )
     models = [model for run in runs for model in run.info.models]
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -64,11 +81,7 @@ def compare(folders: Sequence[Path], out: Path) -> Run:
             "facts": {model: facts for run in runs for model, facts in run.info.facts.items()},
         }
     )
-    joint = pd.concat([run.predictions for run in runs], ignore_index=True)
-    write_run(out, info, joint)
-    result = Run.open(out)
-    write_outputs(result, out)
-    return result
+    return info, pd.concat([run.predictions for run in runs], ignore_index=True)
 
 
 def _joint_plan(runs: Sequence[Run]) -> Plan | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._utils.atomic import write_text
 from .._utils.errors import BenchError
@@ -16,6 +17,10 @@ from ..results.claims import write as write_claims
 from ..results.statistics import as_numbers
 from . import document as report
 from . import plots
+from .overlay import plot_models
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models: Sequence[Model] = ()) -> None:
@@ -42,7 +47,7 @@ def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models:
             write_text(folder / f"{name}.csv", frame.to_csv(index=False))
     write_claims(run.claims, folder / "claims.json")
     try:
-        _write_pictures(run, folder)
+        draw(run, folder)
     except BenchError:
         raise
     except Exception as error:  # a picture is not worth the tables of hours of work
@@ -50,15 +55,29 @@ def write_outputs(run: Run, folder: Path, *, data: Images | None = None, models:
     report.write(run, folder, data=data, models=models)
 
 
-def _write_pictures(run: Run, folder: Path) -> None:
-    about = run.info.data
+def draw(run: Run, folder: Path, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Draw the run's pictures into a folder: `curves` and, of several models, `models`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
     with plots.drawing():
-        figure = plots.plot_curves(
-            run.curves,
-            run.adversaries,
-            title=f"{shown(about.name)}: accuracy drop against SNR",
-            norm=about.median_norm,
-            values=math.prod(about.shape),
-            sign_attacks=run.sign_attacks,
-        )
-        plots.save(figure, folder, "curves")
+        paths = plots.save(curves_figure(run), folder, "curves", kinds)
+        if len(run.info.models) > 1:
+            paths += plots.save(plot_models(run), folder, "models", kinds)
+    return paths
+
+
+def curves_figure(run: Run) -> Figure:
+    """The accuracy-drop curves, a column of panels for each model; see `plots.plot_curves`."""
+    about = run.info.data
+    return plots.plot_curves(
+        run.curves,
+        run.adversaries,
+        title=f"{shown(about.name)}: accuracy drop against SNR",
+        norm=about.median_norm,
+        values=math.prod(about.shape),
+        sign_attacks=run.sign_attacks,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from .. import snr
 from .._utils.atomic import write_atomically
 from .._utils.errors import RunFolderError
 from .._utils.files import shown
-from ..results.statistics import WORST
+from ..results.statistics import CLEAN, WORST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,15 +93,37 @@ def plot_curves(
     return figure
 
 
-def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write a figure as PNG and SVG."""
+def draw_all(axes: Axes, curves: pd.DataFrame) -> Figure:
+    """Draw every curve into axes of the caller's, attacks by colour and marker, models by line style, with a legend."""
+    disturbed = curves[curves.attack != CLEAN]
+    models = list(dict.fromkeys(disturbed.model))
+    lines = list(dict.fromkeys(zip(disturbed.attack, disturbed.ruler, strict=True)))
+    for style, model in enumerate(models):
+        for place, line in enumerate(lines):
+            chosen = (disturbed.model == model) & (disturbed.attack == line[0]) & (disturbed.ruler == line[1])
+            curve = disturbed[chosen]
+            name = _label(line, disturbed) + (f", {shown(model, 60)}" if len(models) > 1 else "")
+            worst = line[0] == WORST  # it coincides with the strongest adversary, which must stay visible
+            colour, marker = ("black", "") if worst else (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+            axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=0.8 if worst else 1.4,
+                      ls=("-", "--", ":", "-.")[style % 4], label=name)  # fmt: skip
+    axes.set_xlabel("SNR (dB)")
+    axes.set_ylabel("accuracy drop")
+    for text in axes.legend(fontsize="small").get_texts():
+        text.set_parse_math(False)
+    return axes.figure.figure
+
+
+def save(figure: Figure, folder: Path, stem: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write a figure as PNG and SVG, or as other `kinds`."""
     import matplotlib
 
-    paths = [folder / f"{stem}.png", folder / f"{stem}.svg"]
-    with matplotlib.rc_context({"svg.hashsalt": "cnncomm-bench"}):  # the same run draws the same bytes
+    paths = [folder / f"{stem}.{kind}" for kind in kinds]
+    # The same run draws the same bytes; journals refuse fonts of PostScript's type 3.
+    with matplotlib.rc_context({"svg.hashsalt": "cnncomm-bench", "pdf.fonttype": 42}):
         for path in paths:
             kind = path.suffix[1:]
-            metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
+            metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
             write_atomically(path, partial(figure.savefig, dpi=150, format=kind, metadata=metadata))
     return paths
 

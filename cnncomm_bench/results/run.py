@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -40,7 +41,7 @@ class Run:
     output_failures: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Run:
+    def open(cls, folder: str | Path) -> Self:
         """Open a run's folder; nothing in it is executed.
 
         Raises

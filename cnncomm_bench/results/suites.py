@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from .. import attacks as _attacks
 from .._utils.errors import UsageError, suggest
-from ..attacks import LIBRARIES, Attack, Norm, is_own, parse
+from ..attacks import LIBRARIES, Attack, Norm, is_own, other_name, parse
 from ..snr import RULERS
 from .grids import AUTO as AUTO
 from .grids import as_grid
@@ -18,6 +27,15 @@ from .grids import as_grid
 FOLDER = Path(_attacks.__file__).parent / "suites"
 MOST_IMAGES = {False: 1000, True: 200}
 """Images of an attack that says nothing else, by whether it is an adversary."""
+
+
+def _count(value: Any) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"samples = {value!r}, expected a whole number, at least 1")
+    return value
+
+
+_Samples = Annotated[int | None, BeforeValidator(_count)]
 
 
 class Entry(BaseModel):
@@ -45,7 +63,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     spec: str
-    samples: int | None = None
+    samples: _Samples = None
     adversary: bool = False
     family: str = ""
     note: str = ""
@@ -61,6 +79,13 @@ class Entry(BaseModel):
     def _from_attack(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, Attack):
             return {"spec": value.spec, "given": value}
+        if isinstance(value, str):
+            return {"spec": value}
+        if isinstance(value, dict) and _from_scratch(info) and (strange := sorted(set(value) - _WRITTEN)):
+            raise ValueError(
+                f"{strange[0]!r} is no key of an attack; {suggest(strange[0], _WRITTEN - {'given'})}; parameters stand "
+                "in the spec, such as 'pgd:steps=50'"
+            )
         if isinstance(value, dict) and not _from_scratch(info) and "spec" in value and "stochastic" not in value:
             return {**_before_declarations(value["spec"], adversary=bool(value.get("adversary"))), **value}
         return value
@@ -71,13 +96,6 @@ class Entry(BaseModel):
             return self
         attack = self.attack
         return self.model_copy(update={"spec": attack.spec, **declared(attack)})
-
-    @field_validator("samples")
-    @classmethod
-    def _positive(cls, samples: int | None) -> int | None:
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples = {samples}, expected at least 1")
-        return samples
 
     @property
     def attack(self) -> Attack:
@@ -108,6 +126,10 @@ def _before_declarations(spec: str, *, adversary: bool) -> dict[str, Any]:
     return {**now, "stochastic": bool(at) or (not library and bool(now.get("stochastic", True)))}
 
 
+_WRITTEN = {"spec", "samples", "given"}
+"""What a suite says of an attack; all else the attack declares."""
+
+
 class Suite(BaseModel):
     """What is run on every model.
 
@@ -128,7 +150,7 @@ class Suite(BaseModel):
     snr_db: tuple[float, ...] | Literal["auto"] = AUTO
     rulers: tuple[str, ...] = ("realised",)
     attacks: tuple[Entry, ...]
-    samples: int | None = None
+    samples: _Samples = None
 
     @field_validator("snr_db", mode="before")
     @classmethod
@@ -178,7 +200,8 @@ def load(name: str) -> Suite:
     except (OSError, ValueError) as error:
         if path.suffix == ".toml" and path.exists():
             raise UsageError(f"suite {name}: not readable as TOML: {error}") from error
-        raise UsageError(f"no suite is called {name!r}, and no file; " + suggest(name, names())) from error
+        hint = other_name(name) or suggest(name, names())
+        raise UsageError(f"no suite is called {name!r}, and no file; {hint}") from error
     return build(f"suite {name}", **content)
 
 
@@ -191,7 +214,7 @@ def with_samples(suite: Suite) -> Suite:
     return suite.model_copy(update={"attacks": entries})
 
 
-def build(what: str, **content: object) -> Suite:
+def build(what: str, /, **content: object) -> Suite:
     """A suite from its parts, with an error that names the part at fault.
 
     Parameters
@@ -210,6 +233,8 @@ def build(what: str, **content: object) -> Suite:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"{what}: no key is called {where!r}; {suggest(where, Suite.model_fields)}") from error
         reason = first["msg"].removeprefix("Value error, ")
         raise UsageError(f"{what}: {where}: {reason}", str(first["loc"][0])) from error
 
