@@ -2,5 +2,18 @@
 
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
 from .judging import table, write
+from .shape_tests import BASELINES, Comparison, caveat_of
 
-__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "bootstrapped", "decide", "table", "write"]
+__all__ = [
+    "BASELINES",
+    "UNKNOWN",
+    "Claim",
+    "Comparison",
+    "Interval",
+    "Verdict",
+    "bootstrapped",
+    "caveat_of",
+    "decide",
+    "table",
+    "write",
+]
