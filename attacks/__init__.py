@@ -11,6 +11,7 @@ from . import stable
 from .attack import Attack, Norm, Passes
 from .base import Adversary, DirectionNoise, Noise
 from .batch import AdversaryBatch, ImageBatch, NoiseBatch, Perturbed
+from .enlarged import EnlargedStableNoise
 from .losses import column, loss_and_grad
 from .names import ALIASES, LIBRARIES, available, is_own, other_name
 from .query import Logits, checked, predict
@@ -30,6 +31,7 @@ __all__ = [
     "Attack",
     "BandNoise",
     "DirectionNoise",
+    "EnlargedStableNoise",
     "ImageBatch",
     "Logits",
     "Noise",

@@ -106,8 +106,9 @@ def test_low_snr_is_undecided_where_smaller_alpha_does_no_more_damage():
 
 @pytest.mark.parametrize("level", [-60.0, 110.0], ids=["ceiling", "floor"])
 def test_floors_and_ceilings_are_undecided(level: float):
-    named = verdicts(simulate(dict.fromkeys([*LAWS, "impulse-square", "impulse-point"], level)), whole_impulses=PLENTY)
-    for name in ("alpha-order", "alpha-order-at-low-snr", "shape-square"):
+    attacks = [*LAWS, "salt-pepper", "enlarged-square", "impulse-square", "impulse-point"]
+    named = verdicts(simulate(dict.fromkeys(attacks, level)), whole_impulses=PLENTY)
+    for name in ("alpha-order", "alpha-order-at-low-snr", "shape-square", "concentration-square"):
         assert named[name].verdict == "undecided"
         assert "off floor and ceiling" in named[name].evidence
         assert named[name].effect is None
@@ -115,40 +116,86 @@ def test_floors_and_ceilings_are_undecided(level: float):
 
 def test_too_few_images_are_undecided():
     centres = {attack: 22 - 6 * alpha for attack, alpha in LAWS.items()}
-    everything = centres | {"pgd": 45.0, "impulse-point": 10.0, "impulse-square": 30.0}
+    shaped = {"salt-pepper": 10.0, "enlarged-square": 30.0, "impulse-point": 10.0, "impulse-square": 30.0}
+    everything = centres | shaped | {"pgd": 45.0}
     few = [simulate(everything, count=20), simulate(everything | {"pgd": 20.0}, count=20, model="n")]
     claims = judge(score(pd.concat(few), classes=CLASSES, resamples=300), whole_impulses=PLENTY)
     assert {claim.verdict for claim in claims} == {"undecided"}
     assert all("20 images, at least 50 are needed" in claim.evidence for claim in claims)
     assert {claim.id for claim in claims} == {
-        "alpha-order", "alpha-order-at-low-snr", "shape-square", "adversarial-over-white",
+        "alpha-order", "alpha-order-at-low-snr", "shape-square", "concentration-square", "adversarial-over-white",
         "robust-costs-accuracy", "robust-gains-db",
     }  # fmt: skip
 
 
-def test_shapes_are_judged_against_points_and_told_against_salt_and_pepper():
-    centres = {"impulse-point": 15.0, "salt-pepper": 25.0, "impulse-square": 20.0, "impulse-triangle": 12.0}
-    named = verdicts(simulate(centres | {"impulse-rhombus:size=5": 15.0}), whole_impulses=PLENTY)
+def test_shapes_of_the_paper_are_judged_against_salt_and_pepper():
+    centres = {"salt-pepper": 15.0, "enlarged-square": 20.0, "enlarged-triangle": 12.0, "enlarged-rhombus:size=5": 15.0}
+    named = verdicts(simulate(centres))  # no impulses: nobody says how many fitted
     square = named["shape-square"]
-    assert square.verdict == "supported"
-    assert "square" in square.statement
-    assert "against impulse-point +" in square.evidence
-    assert "against salt-pepper -" in square.evidence
+    assert (square.verdict, square.caveat, square.summary) == ("supported", None, "supported")
+    assert "enlarged to a square" in square.statement
+    assert square.evidence.startswith("enlarged-square against salt-pepper +")
     assert named["shape-triangle"].verdict == "contradicted"
-    assert named["shape-rhombus"].verdict == "undecided"  # nobody says how many impulses of that size fitted
+    assert named["shape-rhombus"].verdict == "undecided"
+    assert "enlarged-rhombus:size=5 against salt-pepper" in named["shape-rhombus"].evidence
+    assert not any(name.startswith("concentration") for name in named)
+    other_law = {"salt-pepper": 15.0, "enlarged-square:alpha=1.5": 20.0, "enlarged-triangle:beta=1": 20.0}
+    assert not any(name.startswith("shape") for name in verdicts(simulate(other_law)))
+    alone = verdicts(simulate({"enlarged-square": 20.0, "impulse-point": 10.0}))["shape-square"]
+    assert alone.verdict == "undecided"
+    assert alone.evidence.startswith("undecided: salt-pepper was not run; enlarged-square against impulse-point +")
 
 
-def test_shapes_need_ten_whole_impulses():
+def test_concentration_is_judged_against_points():
+    centres = {"impulse-point": 15.0, "impulse-square": 20.0, "impulse-triangle": 12.0, "impulse-rhombus:size=5": 15.0}
+    named = verdicts(simulate(centres), whole_impulses=PLENTY)
+    assert named["concentration-square"].verdict == "supported"
+    assert named["concentration-triangle"].verdict == "contradicted"
+    assert named["concentration-rhombus"].verdict == "undecided"  # nobody says how many impulses of that size fitted
+    assert not any(name.startswith("shape") for name in named)
+
+
+def test_concentration_needs_ten_whole_impulses():
     centres = {"impulse-point": 15.0, "impulse-square": 20.0}
     few = {("impulse-square", db): 9.0 if db >= 20 else 10.0 for db in GRID}
-    some = verdicts(simulate(centres), whole_impulses=few)["shape-square"]
+    some = verdicts(simulate(centres), whole_impulses=few)["concentration-square"]
     assert some.verdict == "supported"
     assert "20" not in some.evidence.split("lost at")[1].split("dB")[0]
-    none = verdicts(simulate(centres), whole_impulses=dict.fromkeys(few, 9.0))["shape-square"]
+    none = verdicts(simulate(centres), whole_impulses=dict.fromkeys(few, 9.0))["concentration-square"]
     assert none.verdict == "undecided"
     assert "at least 10 whole impulses" in none.evidence
-    alone = verdicts(simulate({"impulse-square": 20.0}), whole_impulses=PLENTY)["shape-square"]
-    assert "neither impulse-point nor salt-pepper was run" in alone.evidence
+    alone = verdicts(simulate({"impulse-square": 20.0}), whole_impulses=PLENTY)["concentration-square"]
+    assert alone.evidence == "undecided: impulse-point was not run"
+
+
+BOTH = {"salt-pepper": 15.0, "enlarged-square": 20.0, "impulse-point": 12.0, "impulse-square": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "caveat"),
+    [
+        ({}, None),
+        ({"impulse-point": 25.0}, "depends on the baseline"),  # one process, between the baselines
+        ({"impulse-point": 8.0, "impulse-square": 12.0}, "depends on the baseline"),
+        ({"impulse-point": 15.0, "impulse-square": 10.0}, "depends on the baseline"),
+        ({"impulse-point": None, "impulse-square": 10.0}, "depends on the process"),
+        ({"impulse-point": 20.0, "impulse-square": 20.0}, None),  # not decided against points, nothing against it
+    ],
+)
+def test_a_conflict_of_baselines_or_processes_is_shown_beside_the_verdict(changed, caveat):
+    centres = {attack: centre for attack, centre in (BOTH | changed).items() if centre is not None}
+    claims = judge(score(simulate(centres), classes=CLASSES, resamples=300), whole_impulses=PLENTY)
+    named = {claim.id: claim for claim in claims}
+    assert {claim.id for claim in claims} >= {"shape-square", "concentration-square"}
+    assert named["shape-square"].verdict == "supported"
+    for row, claim in zip(table(claims), claims, strict=True):
+        mine = claim.id in ("shape-square", "concentration-square")
+        assert claim.caveat == (caveat if mine else None)
+        assert row["verdict"] == claim.summary
+        assert (f"({caveat})" in row["verdict"]) == (mine and caveat is not None)
+        if claim.caveat:  # the evidence has both processes
+            assert caveat in claim.evidence
+            assert "impulse-square against" in claim.evidence and "enlarged-square against" in claim.evidence
 
 
 def test_adversarial_over_white():
@@ -201,9 +248,10 @@ def test_files_and_tables(tmp_path):
     assert [Claim.model_validate(entry) for entry in stored["claims"]] == claims
     assert list(stored["claims"][0]) == [
         "id", "statement", "model", "ruler", "verdict", "effect", "low", "high", "evidence", "p", "p_adjusted",
-        "verdict_alone",
+        "verdict_alone", "caveat",
     ]  # fmt: skip
-    old = {name: value for name, value in stored["claims"][0].items() if not name.startswith(("p", "verdict_"))}
+    added_later = ("p", "verdict_", "caveat")
+    old = {name: value for name, value in stored["claims"][0].items() if not name.startswith(added_later)}
     assert Claim.model_validate(old).p is None  # as files had them before claims were adjusted
     rows = {row["claim"]: row for row in table(claims)}
     assert rows["adversarial-over-white"]["95 % interval"].startswith("> +")

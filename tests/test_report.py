@@ -16,6 +16,7 @@ from PIL import Image
 
 from cnncomm_bench import snr
 from cnncomm_bench.attacks import parse
+from cnncomm_bench.cli import tables
 from cnncomm_bench.data.images import Images
 from cnncomm_bench.evaluation import Request, execute
 from cnncomm_bench.models.model import Model
@@ -25,6 +26,7 @@ from cnncomm_bench.report import document as report
 from cnncomm_bench.report.classwise import by_class
 from cnncomm_bench.report.outputs import write_outputs
 from cnncomm_bench.results import RunConfig, suites
+from cnncomm_bench.results.claims.shape_tests import Comparison, shape_claims
 from cnncomm_bench.results.run import Run
 from cnncomm_bench.results.statistics import InformationRow
 from cnncomm_bench.results.statistics.counts import Counts
@@ -166,6 +168,47 @@ def test_the_reader_sees_what_verdicts_and_thresholds_mean(made, page):
     fewer = suite.model_copy(update={"attacks": tuple(e for e in suite.attacks if e.spec != "cauchy")})
     alone = Run(plain.info.model_copy(update={"suite": fewer}), plain.predictions)
     assert "share one draw" not in report.environment().get_template("report.md").render(report._context(alone, None))
+
+
+def test_shapes_stand_against_both_baselines_and_no_summary_leaves_the_caveat_out(made, tmp_path):
+    run = made[0]
+    model, other = run.scores.counts.models
+    blank = Comparison(model, "square", "enlarged", "enlarged-square", "salt-pepper")
+    wide, shown = {"snr_db": (5.0, 10.0), "images": 80}, (0.1, 0.05, 0.15)
+    comparisons = [
+        replace(blank, effect=shown, **wide),
+        replace(blank, baseline="impulse-point", reason="impulse-point was not run"),
+        replace(blank, process="impulse", attack="impulse-square", effect=(-0.2, -0.25, -0.15), **wide),
+        replace(
+            blank,
+            process="impulse",
+            attack="impulse-square",
+            baseline="impulse-point",
+            effect=(-0.1, -0.2, 0.1),
+            **wide,
+        ),
+        replace(blank, model=other, effect=shown, **wide),
+        replace(blank, model=other, baseline="impulse-point", effect=shown, **wide),
+    ]
+    by_model = {name: [each for each in comparisons if each.model == name] for name in (model, other)}
+    claims = [claim for name, own in by_model.items() for claim in shape_claims(name, own)]
+    found = Run(run.info, run.predictions)
+    found.__dict__.update(scores=run.scores, shape_comparisons=comparisons, claims=claims)
+    report.write(found, tmp_path)
+    assert claims[0].summary == "supported (depends on the process)"
+    page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    for where in (page, text):
+        assert "against salt-pepper" in where and "against impulse-point" in where
+        assert "+0.100" in where and "+0.050 to +0.150" in where and "impulse-point was not run" in where
+    assert re.findall(r'class="verdict (\w+)">.*?</span> (.*?)</span>', page) == [
+        ("undecided", "supported (depends on the process)"),
+        ("supported", "supported"),
+        ("undecided", "undecided (depends on the process)"),
+    ]
+    rows = [line for line in text.splitlines() if line.startswith("| enlarged-square")]
+    assert [row.endswith("| depends on the process |") for row in rows] == [True, False]
+    assert "| supported (depends on the process) |" in text
+    assert "supported (depends on the process)" in tables.claims_table(found)
 
 
 def test_bits_that_are_withheld_are_shown_as_bounds():

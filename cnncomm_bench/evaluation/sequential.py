@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..attacks import EnlargedStableNoise, StableNoise
 from ..data import Dataset
 from ..results import Block, Entry, Grid
 from ..results.statistics import (
@@ -93,15 +94,20 @@ class Design:
         return [block for curve in self._curves() for block in self._blocks(*curve)]
 
     def grids(self) -> tuple[Grid, ...]:
-        """The pilot's grids: attacks of one family, on which claims are judged together, share theirs."""
+        """The pilot's grids: attacks on which claims are judged together share theirs."""
         laid = {curve: set(lay_grid(models)) for curve in self._curves() if (models := self._pilots(*curve))}
         shared: dict[tuple[str, str], set[float]] = {}
         for (spec, ruler), points in laid.items():
-            shared.setdefault((self._entries[spec].family, ruler), set()).update(points)
+            shared.setdefault((self._judged_with(spec), ruler), set()).update(points)
         return tuple(
-            Grid(attack=spec, ruler=ruler, snr_db=tuple(sorted(shared[self._entries[spec].family, ruler])))
+            Grid(attack=spec, ruler=ruler, snr_db=tuple(sorted(shared[self._judged_with(spec), ruler])))
             for spec, ruler in laid
         )
+
+    def _judged_with(self, spec: str) -> str:
+        """The family on whose grid an attack is judged: enlarged noise on that of the noise it enlarges."""
+        family = self._entries[spec].family
+        return StableNoise.family if family == EnlargedStableNoise.family else family
 
     def _curves(self) -> Iterator[_Curve]:
         return ((spec, ruler) for spec in self._attacks for ruler in self._rulers[spec])

@@ -67,6 +67,7 @@ def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
         "comparison": sections.comparison(run),
         "common_level": None if run.gains.empty else f"{run.gains['level'].dropna().max():.3f}",
         "claims": sections.claims(run.claims),
+        "shapes": sections.shapes(run),
         "shared_draws": sum(entry.family == StableNoise.family for entry in info.suite.attacks) > 1,
         "classes": sections.classes(run, by_class(run.scored, run.scores.counts, run.adversaries)),
         "gallery": captions.rows_by_image(run, pictures),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._utils.frames import groups, rows
 from ..results import flat_boundary as projection
-from ..results.claims import Claim, table
+from ..results.claims import BASELINES, Claim, caveat_of, table
 from ..results.statistics import (
     CLEAN,
     WORST,
@@ -92,6 +92,24 @@ def claims(found: Collection[Claim]) -> list[list[Row]]:
         texts |= {"shown": row["verdict"], "p": row["p"], "p_adjusted": row["p adjusted"]}
         by_id.setdefault(claim.id, []).append({**claim.model_dump(), **texts})
     return list(by_id.values())
+
+
+def shapes(run: Run) -> list[Row]:
+    """Noise of each shape against every baseline; none where no such noise was run."""
+    by_attack: dict[tuple[str, str], Row] = {}
+    for found in run.shape_comparisons:
+        row = by_attack.setdefault(
+            (found.model, found.attack),
+            {"model": found.model, "attack": found.attack, "cells": dict.fromkeys(BASELINES)},
+        )
+        same = [other for other in run.shape_comparisons if (other.model, other.shape) == (found.model, found.shape)]
+        row["caveat"] = caveat_of(same) or ""
+        row["cells"][found.baseline] = {
+            "effect": _number(found.effect[0], 3, sign=True),
+            "interval": " to ".join(f"{end:+.3f}" for end in found.effect[1:3]) if found.snr_db else "",
+            "note": found.reason or f"{', '.join(f'{db:g}' for db in found.snr_db)} dB, {found.images} images",
+        }
+    return list(by_attack.values())
 
 
 def classes(run: Run, found: Classwise) -> list[Row]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from .._utils.errors import RunFolderError
 from .claims.judging import Claim, judge
+from .claims.shape_tests import Comparison, compare_shapes
 from .reader import read_info, read_predictions
 from .schema import RunInfo
 from .scores import Scores, score
@@ -94,14 +95,25 @@ class Run:
     @cached_property
     def claims(self) -> list[Claim]:
         """The paper's claims, judged on this run."""
-        fitted = {
+        values = math.prod(self.info.data.shape)
+        return judge(
+            self.scores, whole_impulses=self._whole_impulses, adversaries=self.adversaries, pixel_values=values
+        )
+
+    @cached_property
+    def shape_comparisons(self) -> list[Comparison]:
+        """Every shaped noise against both baselines, model by model, see `compare_shapes`."""
+        counts = self.scores.counts
+        return [found for model in counts.models for found in compare_shapes(counts, model, self._whole_impulses)]
+
+    @cached_property
+    def _whole_impulses(self) -> dict[tuple[str, float], float]:
+        return {
             (attack, float(snr_db)): whole
             for by_attack in self.info.facts.values()  # the same for all models: impulses ask none
             for attack, facts in by_attack.items()
             for snr_db, whole in facts.get("impulses", {}).items()
         }
-        values = math.prod(self.info.data.shape)
-        return judge(self.scores, whole_impulses=fitted, adversaries=self.adversaries, pixel_values=values)
 
     @property
     def adversaries(self) -> set[str]:

@@ -142,8 +142,8 @@ def _receivers(table: pd.DataFrame) -> str:
 
 
 def _shapes(run: Run) -> str:
-    shapes = [claim for claim in run.claims if claim.id.startswith("shape-")]
-    return "; ".join(f"{claim.model}: {claim.id} {claim.verdict}" for claim in shapes)
+    shapes = [claim for claim in run.claims if claim.id.startswith(("shape-", "concentration-"))]
+    return "; ".join(f"{claim.model}: {claim.id} {claim.summary}" for claim in shapes)
 
 
 def _gains(run: Run) -> str:

@@ -3,5 +3,19 @@
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
 from .family import adjust
 from .judging import table, write
+from .shape_tests import BASELINES, Comparison, caveat_of
 
-__all__ = ["UNKNOWN", "Claim", "Interval", "Verdict", "adjust", "bootstrapped", "decide", "table", "write"]
+__all__ = [
+    "BASELINES",
+    "UNKNOWN",
+    "Claim",
+    "Comparison",
+    "Interval",
+    "Verdict",
+    "adjust",
+    "bootstrapped",
+    "caveat_of",
+    "decide",
+    "table",
+    "write",
+]

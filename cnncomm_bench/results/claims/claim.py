@@ -22,7 +22,12 @@ STATEMENTS = {
         "The lower the SNR, the more the damage grows as alpha shrinks (Ge et al., Fig. 3, in our words)."
     ),
     "shape": (
-        "Impulses enlarged to a {shape} do more damage than points at the same SNR (Ge et al., Fig. 4, in our words)."
+        "Salt-and-pepper noise (alpha 0.9) enlarged to a {shape} does more damage at the same SNR "
+        "(Ge et al., Fig. 4, in our words)."
+    ),
+    "concentration": (
+        "The more concentrated, the more damage: saturating impulses enlarged to a {shape} do more than points at the "
+        "same SNR (Ge et al., Fig. 4, in our words)."
     ),
     "adversarial-over-white": (
         "Adversarial noise does far more damage than white noise of the same SNR (Ge et al., Section 5, in our words)."
@@ -81,6 +86,8 @@ class Claim(BaseModel):
         be judged, or belongs to no family.
     verdict_alone : {"supported", "contradicted", "undecided"}, optional
         What its own interval says.
+    caveat : str, optional
+        What the verdict depends on, such as "depends on the baseline": no summary shows the one without the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,6 +104,14 @@ class Claim(BaseModel):
     p: float | None = None
     p_adjusted: float | None = None
     verdict_alone: Verdict | None = None
+    caveat: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The verdict as it is shown: with that of the interval alone where it is another, and with the caveat."""
+        alone = None if self.verdict_alone in (None, self.verdict) else f"alone {self.verdict_alone}"
+        notes = [note for note in (alone, self.caveat) if note]
+        return f"{self.verdict} ({'; '.join(notes)})" if notes else self.verdict
 
     @property
     def control(self) -> bool:
@@ -113,6 +128,7 @@ def decide(
     *,
     reason: str = "",
     statement: str = "",
+    caveat: str | None = None,
 ) -> Claim:
     """Decide a claim by its interval, unless there is a reason not to.
 
@@ -126,6 +142,8 @@ def decide(
         Why the claim cannot be judged, if so.
     statement : str
         By default that of `STATEMENTS`.
+    caveat : str, optional
+        See `Claim`.
     """
     at, low, high = effect[:3]
     verdict: Verdict = "undecided"
@@ -144,6 +162,7 @@ def decide(
         evidence="; ".join(filter(None, (reason and f"undecided: {reason}", evidence))),
         p=effect.p if isinstance(effect, Effect) else None,
         verdict_alone=verdict if isinstance(effect, Effect) else None,
+        caveat=caveat,
     )
 
 

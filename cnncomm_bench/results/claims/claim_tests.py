@@ -1,9 +1,9 @@
-"""A test for each of the paper's claims: the numbers of a run that it rests on."""
+"""Tests of the claims on alpha, adversaries and robust models: the numbers of a run that each rests on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,17 +15,11 @@ from ..statistics.counts import Counts, Curve, Mask
 from ..statistics.decibels import format_gain
 from ..statistics.effects import Effect, effect_of
 from ..statistics.gains import gain, jamming_gain
-from ..statistics.intervals import Floats
 from ..statistics.rows import ThresholdRow
 from ..statistics.thresholds import difference
 from ..statistics.worst import WORST, mean_drop, strongest
-from .claim import STATEMENTS, UNKNOWN, Claim, Interval, decide
-
-MIN_IMAGES = 50
-MIN_IMPULSES = 10
-REALISED = "realised"
-POINT, SALT_PEPPER = "impulse-point", "salt-pepper"
-_OFF_FLOOR, _OFF_CEILING = 0.9, 0.1  # share of the way from clean accuracy to chance
+from .claim import UNKNOWN, Claim, decide
+from .judged import REALISED, on_common_grid, too_few, usable
 
 
 def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
@@ -33,11 +27,11 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
     laws = _laws(counts, model, ruler)
     if len(laws) < 2:
         return []
-    images, snr_db, clean, accuracies = _on_common_grid(counts, laws.values())
+    images, snr_db, clean, accuracies = on_common_grid(counts, laws.values())
     alphas = np.array(list(laws))
-    usable = _usable(counts, clean, accuracies)
+    judged = usable(counts, clean, accuracies)
     about = f"{len(laws)} laws, alpha {alphas[0]:g} to {alphas[-1]:g}, {int(images.sum())} images"
-    reason = _too_few(images) or ("" if usable.any() else "no SNR at which the curves are off floor and ceiling")
+    reason = too_few(images) or ("" if judged.any() else "no SNR at which the curves are off floor and ceiling")
     if reason:
         return [
             decide(name, model, ruler, UNKNOWN, about, reason=reason)
@@ -46,9 +40,9 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
 
     centred = alphas - alphas.mean()
     # Accuracy rises with alpha as the drop falls: the slope is what a unit of alpha less costs.
-    slopes = np.einsum("a,bak->bk", centred / np.square(centred).sum(), accuracies)[:, usable]
-    dbs = snr_db[usable]
-    drops = clean[0] - accuracies[0][:, usable]
+    slopes = np.einsum("a,bak->bk", centred / np.square(centred).sum(), accuracies)[:, judged]
+    dbs = snr_db[judged]
+    drops = clean[0] - accuracies[0][:, judged]
     about += f", SNR {dbs[0]:g} to {dbs[-1]:g} dB; mean drop {drops[0].mean():.3f} at alpha {alphas[0]:g}"
     about += f", {drops[-1].mean():.3f} at alpha {alphas[-1]:g}; all laws share one draw"
     count = int(images.sum())
@@ -75,29 +69,6 @@ def alpha_claims(counts: Counts, model: str, ruler: str) -> list[Claim]:
     return [order, decide("alpha-order-at-low-snr", model, ruler, both, about, reason=reason)]
 
 
-def shape_claims(
-    counts: Counts, model: str, shape: str, whole_impulses: Mapping[tuple[str, float], float]
-) -> list[Claim]:
-    """Judge whether a shape does more damage than points, and report the effect against salt and pepper too."""
-    name = f"shape-{shape}"
-    shaped = _shaped(counts, model, shape)
-    if shaped is None:
-        return []
-    against = {
-        other: _shape_effect(counts, shaped, curve, whole_impulses)
-        for other in (POINT, SALT_PEPPER)
-        if (curve := counts.curve(model, other, REALISED)) is not None
-    }
-    statement = STATEMENTS["shape"].format(shape=shape)
-    if not against:
-        reason = f"neither {POINT} nor {SALT_PEPPER} was run"
-        return [decide(name, model, REALISED, UNKNOWN, "", reason=reason, statement=statement)]
-    # Points share everything but the shape with it, so they decide; salt and pepper, the paper's, where there are none.
-    effect, reason, _ = next(iter(against.values()))
-    evidence = "; ".join(text for _, _, text in against.values())
-    return [decide(name, model, REALISED, effect, f"{shaped.attack} {evidence}", reason=reason, statement=statement)]
-
-
 def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_values: int | None) -> list[Claim]:
     """Judge `adversarial-over-white` by the jamming gain of the strongest adversary, see `_strongest_gain`."""
     frame = scores.thresholds
@@ -119,7 +90,7 @@ def adversarial_claims(scores: Scores, model: str, hostile: set[str], pixel_valu
             f"; 10 log10(D) = {10 * math.log10(pixel_values):.1f} dB for D = {pixel_values} pixel values "
             "(about sqrt(D) in distance: Fawzi et al. 2016, Ford et al. 2019)"
         )
-    reason = _too_few(images)
+    reason = too_few(images)
     if reason:
         return [decide("adversarial-over-white", model, REALISED, UNKNOWN, evidence, reason=reason)]
     effect = _strongest_gain(scores.counts, curves, first)
@@ -139,7 +110,7 @@ def _strongest_gain(counts: Counts, curves: Mapping[str, Curve], first: str) -> 
         attack: values
         for attack, curve in curves.items()
         if len(curve.snr_db) > 1
-        and not _too_few(curve.images)
+        and not too_few(curve.images)
         and (values := jamming_gain(counts, curve)) is not None
         and not np.isnan(values.at[0] + values.earliest[0] + values.latest[0])
     }
@@ -190,7 +161,7 @@ def robust_claims(scores: Scores, model: str, reference: str, hostile: set[str])
     both: Mask = np.asarray(counts.ran[cells].all(0))
     clean = counts.accuracies(both)[:, cells]
     about = f"clean accuracy {clean[0, 1]:.3f}, {reference} {clean[0, 0]:.3f}, {int(both.sum())} images"
-    if reason := _too_few(images_of[first]):
+    if reason := too_few(images_of[first]):
         return [
             decide("robust-costs-accuracy", pair, REALISED, UNKNOWN, about, reason=reason),
             decide("robust-gains-db", pair, REALISED, UNKNOWN, evidence, reason=reason),
@@ -215,11 +186,6 @@ def adversaries_of(counts: Counts) -> set[str]:
     return found
 
 
-def _too_few(images: Mask) -> str:
-    count = int(images.sum())
-    return f"{count} images, at least {MIN_IMAGES} are needed" if count < MIN_IMAGES else ""
-
-
 def _laws(counts: Counts, model: str, ruler: str) -> dict[float, Curve]:
     """Curves of symmetric stable laws with independent channels, by alpha."""
     laws = {}
@@ -233,57 +199,3 @@ def _laws(counts: Counts, model: str, ruler: str) -> dict[float, Curve]:
         if isinstance(attack, StableNoise) and attack.beta == 0 and attack.channels == "independent":
             laws[attack.alpha] = curve
     return dict(sorted(laws.items()))
-
-
-def _on_common_grid(counts: Counts, curves: Iterable[Curve]) -> tuple[Mask, Floats, Floats, Floats]:
-    """Find the images and SNRs that curves of one model share, and the accuracies there.
-
-    Clean accuracy is of shape-(1 + B,), that of the curves of shape-(1 + B, curves, K).
-    """
-    curves = list(curves)
-    images = np.logical_and.reduce([curve.images for curve in curves])
-    snr_db = curves[0].snr_db
-    for curve in curves[1:]:
-        snr_db = np.intersect1d(snr_db, curve.snr_db)
-    cells = np.array([[c.cells[np.searchsorted(c.snr_db, db)] for db in snr_db] for c in curves], dtype=np.intp)
-    accuracies = counts.accuracies(images)
-    return images, snr_db, accuracies[:, curves[0].clean], accuracies[:, cells]
-
-
-def _usable(counts: Counts, clean: Floats, accuracies: Floats) -> Mask:
-    """SNRs at which curves are off floor and ceiling, by their mean in the sample."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lost = (clean[0] - accuracies[0].mean(0)) / (clean[0] - counts.chance)
-    usable: Mask = (lost > _OFF_CEILING) & (lost < _OFF_FLOOR)
-    return usable
-
-
-def _shaped(counts: Counts, model: str, shape: str) -> Curve | None:
-    """Find the curve of a shape, of its default size where that was run."""
-    named = f"impulse-{shape}"
-    found = [c for c in counts.curves if c.model == model and c.ruler == REALISED and c.attack.split(":")[0] == named]
-    return min(found, key=lambda curve: len(curve.attack), default=None)
-
-
-def _shape_effect(
-    counts: Counts, shaped: Curve, other: Curve, whole_impulses: Mapping[tuple[str, float], float]
-) -> tuple[Interval | Effect, str, str]:
-    """Accuracy lost to the shape beyond the other, the reason why it cannot be judged, and a sentence."""
-    images, snr_db, clean, accuracies = _on_common_grid(counts, (shaped, other))
-    versus = f"against {other.attack}"
-    if reason := _too_few(images):
-        return UNKNOWN, reason, f"{versus} not judged"
-    fitted = np.array([whole_impulses.get((shaped.attack, float(db)), 0) >= MIN_IMPULSES for db in snr_db])
-    usable = _usable(counts, clean, accuracies)
-    if not (fitted & usable).any():
-        which = (
-            "the curves are off floor and ceiling" if fitted.any() else f"at least {MIN_IMPULSES} whole impulses fitted"
-        )
-        if fitted.any() and usable.any():
-            which = f"the curves are off floor and ceiling and at least {MIN_IMPULSES} whole impulses fitted"
-        return UNKNOWN, f"no SNR at which {which}", f"{versus} not judged"
-    judged = accuracies[..., fitted & usable]
-    effect = effect_of((judged[:, 1] - judged[:, 0]).mean(1), int(images.sum()))
-    dbs = ", ".join(f"{db:g}" for db in snr_db[fitted & usable])
-    text = f"{versus} {effect.at:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}) of accuracy lost at {dbs} dB"
-    return effect, "", f"{text}, {int(images.sum())} images"

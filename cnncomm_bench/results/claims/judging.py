@@ -19,12 +19,11 @@ from ..._utils.atomic import write_text
 from ..scores import Scores
 from ..statistics.worst import WORST
 from .claim import Claim
-from .claim_tests import adversarial_claims, adversaries_of, alpha_claims, robust_claims, shape_claims
+from .claim_tests import adversarial_claims, adversaries_of, alpha_claims, robust_claims
 from .family import adjust
+from .shape_tests import compare_shapes, shape_claims
 
 __all__ = ["Claim", "judge", "table", "write"]
-
-SHAPES = ("square", "triangle", "rhombus")
 
 _UNITS = {
     "alpha-order": "accuracy per unit of alpha",
@@ -66,7 +65,7 @@ def judge(
     ----------
     scores : Scores
     whole_impulses : mapping, optional
-        (attack, SNR) to how many whole impulses fitted into an image; shapes are judged only where enough fitted.
+        (attack, SNR) to how many whole impulses fitted into an image, see `compare_shapes`.
     adversaries : collection of str, optional
         Which attacks have the SNR as budget; by default those that `attacks.parse` finds to need a model, and `worst`.
     reference : str, optional
@@ -93,8 +92,7 @@ def judge(
     for model in counts.models:
         for ruler in dict.fromkeys(curve.ruler for curve in counts.curves):
             claims += alpha_claims(counts, model, ruler)
-        for shape in SHAPES:
-            claims += shape_claims(counts, model, shape, whole_impulses or {})
+        claims += shape_claims(model, compare_shapes(counts, model, whole_impulses or {}))
         claims += adversarial_claims(scores, model, hostile, pixel_values)
     for model in counts.models:
         if model != first:
@@ -114,15 +112,15 @@ def table(claims: Iterable[Claim]) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        `claim, model, ruler, verdict, effect, 95 % interval, unit, p, p adjusted`, all of them text; the verdict names
-        that of the interval alone where it is another.
+        `claim, model, ruler, verdict, effect, 95 % interval, unit, p, p adjusted`, all of them text; the verdict is
+        the claim's `summary`.
     """
     return [
         {
             "claim": claim.id,
             "model": claim.model,
             "ruler": claim.ruler,
-            "verdict": _verdict_text(claim),
+            "verdict": claim.summary,
             "effect": "" if claim.effect is None else f"{claim.effect:+.3g}",
             "95 % interval": _interval_text(claim),
             "unit": _UNITS.get(claim.id, "accuracy"),
@@ -131,11 +129,6 @@ def table(claims: Iterable[Claim]) -> list[dict[str, str]]:
         }
         for claim in claims
     ]
-
-
-def _verdict_text(claim: Claim) -> str:
-    alone = claim.verdict_alone
-    return claim.verdict if alone in (None, claim.verdict) else f"{claim.verdict} (alone {alone})"
 
 
 def _p_text(p: float | None) -> str:
