@@ -9,9 +9,9 @@ import pytest
 from cnncomm_bench import Run, bundled, cli, evaluate
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.experiments import bandwidth
+from cnncomm_bench.experiments.correspondence import correspond, families
 from cnncomm_bench.experiments.correspondence.families import pairs
 from cnncomm_bench.experiments.correspondence.likeness import Spacings, order, overlay, random_spacings
-from cnncomm_bench.experiments.correspondence.pairing import correspond
 from cnncomm_bench.experiments.link.channel_noise import Stable
 from cnncomm_bench.experiments.link.counting import Rule
 from cnncomm_bench.experiments.link.simulation import Settings, simulate
@@ -153,6 +153,12 @@ def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
     cli.main(["correspond", str(folders / "run"), str(folders / "link"), "--out", str(cli_out)])
     assert (cli_out / "correspondence.md").read_text() == (tmp_path / "correspondence.md").read_text()
     assert "bpsk, uncoded, 64 bits" in capsys.readouterr().out
+
+
+def test_more_alphas_than_can_be_paired_are_refused(folders, monkeypatch):
+    monkeypatch.setattr(families, "MOST_ALPHAS", 3)
+    with pytest.raises(UsageError, match="more than 3 alphas"):
+        pairs(Run.open(folders / "run"), pd.read_csv(folders / "link" / "ber.csv"))
 
 
 def test_too_little_in_common_is_refused(folders, tmp_path, capsys):

@@ -1,14 +1,17 @@
 """Tests whether the images' own contrast is transmit power (Fig. 2): how much noise a network bears as it falls.
 
 Pixels are scaled by one factor, so that the power of formula (1) falls by as many dB as the factor says. A link bears
-as many dB less of noise. A network may not: images of low contrast are strange to it beside being weak.
+as many dB less of noise. A network may not: images of low contrast are strange to it beside being weak. The range that
+noise is clipped to is scaled as well, so that clipping takes the same share of it at each contrast.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from torch import Tensor, nn
 
+from ...attacks import Logits
 from ...evaluation import evaluate
 from ...results.claims import UNKNOWN, Claim, Interval, decide
 from ...results.statistics import Counts, Floats, common_level, estimate, threshold
@@ -51,8 +54,8 @@ def run(setting: Setting) -> ExperimentResult:
     trials |= {f"copy {copy}": (0.0, copy) for copy in range(1, len(POWERS_DB))}
     predictions = [
         evaluate(
-            source, images * 10 ** (power_db / 20), labels, attacks=[ATTACK], snr_db=GRID_DB,
-            seed=setting.seed + copy, device=setting.device, name=name,
+            _scaled(source, power_db), images, labels, attacks=[ATTACK], snr_db=GRID_DB, seed=setting.seed + copy,
+            device=setting.device, name=name,
         ).predictions.assign(seed=setting.seed)
         for name, (power_db, copy) in trials.items()
     ]  # fmt: skip
@@ -71,6 +74,17 @@ def run(setting: Setting) -> ExperimentResult:
         columns=["trial", "power_db", "threshold_db", "low", "high"],
     )
     return ExperimentResult("contrast", tables={"contrast": table}, claims=claims, text=_text(claims[0]))
+
+
+def _scaled(network: nn.Module, power_db: float) -> Logits:
+    """The network behind an attenuation: noise on images scaled first is noise on them of another power, scaled."""
+    factor = 10 ** (power_db / 20)
+
+    def predict(images: Tensor) -> Tensor:
+        logits: Tensor = network(factor * images)
+        return logits
+
+    return predict
 
 
 def _borne(snr_db: dict[str, Floats], names: list[str], seed: int, less: float = 0.0) -> Interval:
