@@ -258,13 +258,14 @@ class FixedSNR(EvasionAttack):  # type: ignore[misc]
 
         def part(rows: slice | npt.NDArray[np.intp], options: dict[str, Any]) -> Tensor:
             own = None if labels is None else labels[rows]
+            classes = None if own is None or self.targeted else own.argmax(1) if own.ndim == 2 else own
 
             def fooled(disturbed: Tensor) -> Tensor:
                 answers = np.asarray(self.estimator.predict(estimated.array(disturbed))).argmax(1)
-                return torch.from_numpy(answers) != (own.argmax(1) if own.ndim == 2 else own)
+                return torch.as_tensor(torch.from_numpy(answers) != classes)
 
             budget = torch.full((len(clean[rows]),), float(self.snr_db), dtype=torch.float64)
-            compare = None if own is None or self.targeted else fooled
+            compare = None if classes is None else fooled
             attack = wrap(self.base, estimated, options)
             return at_budget(attack, clean[rows], own, budget, fooled=compare, bounds=estimated.bounds)
 

@@ -61,8 +61,8 @@ class _RandomNoise(OwnNoise, FixedEpsilonAttack):  # type: ignore[misc]
         Tensor, shape of `inputs`
         """
         raise_if_kwargs(kwargs)
-        check_count(criterion, len(inputs))
         ours = Range(model, inputs)
+        check_count(criterion, len(ours.like))
         self._low = float(ours.low)
         self._call += self.fresh
         images = noisy(
@@ -193,7 +193,8 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
         Tensor, shape of `inputs`
         """
         raise_if_kwargs(kwargs)
-        ours, (rule, labels) = Range(model, inputs), subset(criterion, len(inputs))
+        ours = Range(model, inputs)
+        rule, labels = subset(criterion, len(ours.like))
         self._low = float(ours.low)
         clean = ours.images(inputs)
 
@@ -235,7 +236,8 @@ class MinimumAtSNR(MinimizationAttack):  # type: ignore[misc]
 
         `early_stop` is not passed on: it is a relative distance, and the attack's own is not.
         """
-        ours, (rule, _) = Range(model, inputs), subset(criterion, len(inputs))
+        ours = Range(model, inputs)
+        rule, _ = subset(criterion, len(ours.like))
         self._low = float(ours.low)
         found = self.attack.run(model, inputs, rule, **kwargs)
         self.unperturbed = (ours.images(found) == ours.images(inputs)).flatten(1).all(1)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnncomm_bench import bundled, cli, evaluate
+from cnncomm_bench import Run, bundled, cli, evaluate
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.experiments import bandwidth
+from cnncomm_bench.experiments.correspondence import correspond, families
 from cnncomm_bench.experiments.correspondence.families import pairs
 from cnncomm_bench.experiments.correspondence.likeness import Spacings, order, overlay, random_spacings
-from cnncomm_bench.experiments.correspondence.pairing import correspond
 from cnncomm_bench.experiments.link.channel_noise import Stable
 from cnncomm_bench.experiments.link.counting import Rule
 from cnncomm_bench.experiments.link.simulation import Settings, simulate
@@ -137,17 +137,17 @@ def folders(tmp_path_factory):
 
 
 def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
-    found = correspond(folders / "run", folders / "link", tmp_path)
+    found = correspond(folders / "run", [folders / "link"], tmp_path)
     (one,) = found.likenesses  # the run has one ruler
     assert (one.ruler, one.alphas, one.pairings) == ("dispersion", [2.0, 1.5, 1.0, 0.5], 24)
     assert [at.snr_db for at in one.orders] == [0.0, 10.0, 20.0, 30.0]
     assert one.concordant > one.discordant
     assert one.tau_mean > 0.5
     assert 0 < one.p <= 1 and one.residual_low <= one.residual_high
-    assert len(found.modules) == 7
     written = {path.name for path in tmp_path.iterdir()}
-    assert written == {f"correspondence.{kind}" for kind in ("json", "md", "png", "svg")}
-    assert json.loads((tmp_path / "correspondence.json").read_text())["schema_version"] == 2
+    assert written == {f"correspondence.{kind}" for kind in ("json", "md", "csv", "png", "svg")}
+    assert json.loads((tmp_path / "correspondence.json").read_text())["schema_version"] == 3
+    assert pd.read_csv(tmp_path / "correspondence.csv").pair_verdict.nunique() > 1
 
     cli_out = tmp_path / "again"
     cli.main(["correspond", str(folders / "run"), str(folders / "link"), "--out", str(cli_out)])
@@ -155,27 +155,14 @@ def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
     assert "bpsk, uncoded, 64 bits" in capsys.readouterr().out
 
 
-def test_more_links_fill_the_table_of_modules(folders, tmp_path):
-    settings = Settings.of(
-        alphas=[2], jammers=["tone"], bursts=[1, 8], codes=["none"], rulers=["realised"], snr_db=[-5, 0], frames=[64],
-        max_bits=20_000,
-    )  # fmt: skip
-    simulate(settings, tmp_path / "more", quiet=True)
-    plain, more = (
-        correspond(folders / "run", folders / "link", tmp_path / "out", others) for others in ((), (tmp_path / "more",))
-    )
-    assert plain.likenesses == more.likenesses
-    absent = [row.module for row in plain.modules if row.found == "not in these runs"]
-    found = {row.module: row.found for row in more.modules}
-    assert len(absent) == 3
-    assert "tone 0.2" in found["channel: a jammer on the carrier or beside it"]
-    assert "1: " in found["channel: bursts, against an interleaver"]
+def test_more_alphas_than_can_be_paired_are_refused(folders, monkeypatch):
+    monkeypatch.setattr(families, "MOST_ALPHAS", 3)
+    with pytest.raises(UsageError, match="more than 3 alphas"):
+        pairs(Run.open(folders / "run"), pd.read_csv(folders / "link" / "ber.csv"))
 
 
 def test_too_little_in_common_is_refused(folders, tmp_path, capsys):
     table = pd.read_csv(folders / "link" / "ber.csv")
-    from cnncomm_bench import Run
-
     with pytest.raises(UsageError, match="three alphas and an SNR in common"):
         pairs(Run.open(folders / "run"), table[table.ruler == "realised"])
     for run, link in ((tmp_path, folders / "link"), (folders / "run", tmp_path)):

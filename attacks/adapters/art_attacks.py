@@ -159,13 +159,14 @@ def attack_classes() -> dict[str, type]:
         and issubclass(cls, EvasionAttack)
         and cls.__module__.startswith("art.")
         and name not in _MORE_THAN_IMAGES
-        and all(_meets(need) for need in cls._estimator_requirements)
+        and _takes_a_classifier(cls)
     }
 
 
-def _meets(requirement: Any) -> bool:
-    """Whether a classifier of PyTorch is what an attack requires: a class, or one of several."""
-    return any(issubclass(PyTorchClassifier, one) for one in np.atleast_1d(requirement))
+def _takes_a_classifier(cls: Any) -> bool:
+    """Whether a classifier of PyTorch is all that an attack requires: each a class, or one of several."""
+    needs = (need if isinstance(need, tuple) else (need,) for need in cls._estimator_requirements)
+    return all(issubclass(PyTorchClassifier, need) for need in needs)
 
 
 def defaults(cls: type) -> dict[str, Any]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import RunFolderError
 from .files import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_TABLE_BYTES = 16 << 20
+_MOST_HEADER_BYTES = 4096
 
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -59,6 +67,45 @@ def read_bytes(path: Path, most: int) -> bytes:
         if size > most:
             raise RunFolderError(f"{shown(path)} has {size} bytes, expected at most {most}")
         return file.read()
+
+
+Columns = Mapping[str, type[int] | type[float] | type[str]]
+
+
+def read_csv(path: Path, columns: Columns, optional: Columns | None = None) -> pd.DataFrame:
+    """The columns of a table from a regular file, see `open_regular`; others are left out.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to type
+        Those that the file must have: `int` and `str` are never missing, a `float` may be.
+    optional : mapping of str to type, optional
+        Those that it may have.
+
+    Raises
+    ------
+    FileNotFoundError
+    RunFolderError
+        It is no regular file, is too large, lacks a column or has values of another kind.
+    """
+    import pandas as pd
+
+    content, name = read_bytes(path, MOST_TABLE_BYTES), shown(path)
+    header = content.partition(b"\n")[0][:_MOST_HEADER_BYTES].decode("utf-8", "replace").strip().split(",")
+    absent = [column for column in columns if header.count(column) != 1]
+    if absent:
+        raise RunFolderError(f"{name} has no column {', '.join(absent)}: expected {', '.join(columns)}")
+    wanted = {**columns, **{column: kind for column, kind in (optional or {}).items() if column in header}}
+    kinds = {column: "str" if kind is str else kind for column, kind in wanted.items()}
+    try:
+        frame = pd.read_csv(io.BytesIO(content), dtype=kinds, usecols=list(wanted), index_col=False)
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise RunFolderError(f"{name} is damaged: {shown(str(error).splitlines()[0])}") from None
+    empty = [column for column, kind in columns.items() if kind is not float and frame[column].isna().any()]
+    if empty:
+        raise RunFolderError(f"{name} is damaged: values are missing in the column {', '.join(empty)}")
+    return frame[list(wanted)]
 
 
 def check_json(content: bytes) -> None:

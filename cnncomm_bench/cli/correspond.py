@@ -1,7 +1,8 @@
-"""The command `correspond`: a stored run beside a stored link."""
+"""The command `correspond`: a stored run beside a stored link, and whatever else was measured."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -12,16 +13,19 @@ from .screen import show
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.argument("link", type=PATH)
-@click.argument("others", nargs=-1, type=PATH, metavar="[LINK ...]")
+@click.argument("folders", nargs=-1, type=PATH, required=True, metavar="FOLDER ...")
 @click.option("--out", type=PATH, default=Path("runs/correspondence"), show_default=True, metavar="FOLDER",
               help="Where the tables and the figure are written.")  # fmt: skip
-def correspond(run: Path, link: Path, others: tuple[Path, ...], out: Path) -> None:
-    """Measure how alike a CNN's accuracy drop (RUN) and a link's bit error rate (LINK) are.
+def correspond(run: Path, folders: tuple[Path, ...], out: Path) -> None:
+    """Go through the pairs of the paper's Fig. 2, with the evidence of a RUN and of each FOLDER beside it.
 
-    More links, with jammers or bursts, add their results to the table of modules.
+    A FOLDER is one of link, section5, special, bandwidth, transmission, or of another run, in any order. The curves of
+    RUN are compared with those of the first link that has several alphas.
     """
-    from ..experiments.correspondence import pairing
+    from ..experiments.correspondence import as_text
+    from ..experiments.correspondence import correspond as measure
 
-    show(pairing.as_markdown(pairing.correspond(run, link, out, others)))
-    show(f"written: {out / 'correspondence.md'}, correspondence.json, correspondence.png, correspondence.svg")
+    result = measure(run, folders, out)
+    show(as_text(result, shutil.get_terminal_size().columns))
+    figure = ", correspondence.png, correspondence.svg" if result.likenesses else ""
+    show(f"\nwritten: {out / 'correspondence.md'}, correspondence.json, correspondence.csv{figure}")

@@ -19,6 +19,9 @@ DROP = ("drop", "drop_low", "drop_high")
 RATE = ("ber", "ber_low", "ber_high")
 RESAMPLES = 200
 
+MOST_ALPHAS = 7
+"""Every pairing of the alphas is tried: 5,040 of seven."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -92,6 +95,8 @@ def pairs(run: Run, table: pd.DataFrame) -> list[Pair]:
     models = list(_families(_with_alphas(run.curves), "model", DROP, partial(_model_samples, run.scores.counts)))
     found = [Pair(model, link) for model in models for link in links if model.ruler == link.ruler]
     found = [pair for pair in found if len(pair.alphas) > 2 and pair.snr_db]
+    if any(len(pair.alphas) > MOST_ALPHAS for pair in found):
+        raise UsageError(f"run and link have more than {MOST_ALPHAS} alphas in common: expected at most that many")
     if not found:
         raise UsageError(
             "run and link have no ruler with three alphas and an SNR in common: "

@@ -8,20 +8,30 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..._utils.atomic import is_leftover, make_folder, refuse_irregular, write_atomically, write_text
 from ..._utils.errors import RunFolderError
+from ..._utils.files import shown
+from ..._utils.untrusted import check_json, read_bytes, read_csv
 from .link_settings import Curve, Settings
 
-COLUMNS = (
-    "alpha", "modulation", "code", "ruler", "frame", "snr_db", "bits", "errors", "ber", "ber_low", "ber_high",
-    "noise", "receiver", "interleaver", "frames", "frame_errors", "fer", "fer_low", "fer_high",
-    "undetected", "undetected_rate", "undetected_low", "undetected_high", "rate", "capacity",
-)  # fmt: skip
+COLUMNS = {
+    "alpha": float, "modulation": str, "code": str, "ruler": str, "frame": int, "snr_db": float, "bits": int,
+    "errors": int, "ber": float, "ber_low": float, "ber_high": float, "noise": str, "receiver": str,
+    "interleaver": str, "frames": int, "frame_errors": int, "fer": float, "fer_low": float, "fer_high": float,
+    "undetected": int, "undetected_rate": float, "undetected_low": float, "undetected_high": float,
+    "rate": float, "capacity": float,
+}  # fmt: skip
+"""Of `ber.csv`; `alpha` is missing for noise that has none."""
+
 SYSTEM = ["modulation", "code", "receiver", "interleaver", "frame"]
 _IDENTITY = ["noise", "ruler", *SYSTEM]
+_MOST_BYTES = 1 << 20
+_MOST_POINTS = 1_000_000
+"""Curves times SNRs, once every curve is continued to the end of the grid."""
 _REPORTED = ("cnncomm-bench", "sionna-no-rt", "torch", "numpy", "scipy")
 
 
@@ -106,16 +116,31 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
         No link, or a corrupt one.
     """
     refuse_irregular(folder)
+    name = shown(folder)
     try:
-        info = LinkInfo.model_validate_json((folder / "link.json").read_text(encoding="utf-8"))
-        table = pd.read_csv(folder / "ber.csv", dtype={"alpha": float})
-    except OSError as error:
-        raise RunFolderError(f"{folder} holds no link: expected a folder that cnncomm-bench link wrote") from error
+        content = read_bytes(folder / "link.json", _MOST_BYTES)
+        check_json(content)
+        info, table = LinkInfo.model_validate_json(content), read_csv(folder / "ber.csv", COLUMNS)
+    except FileNotFoundError as error:
+        raise RunFolderError(f"{name} holds no link: expected a folder that cnncomm-bench link wrote") from error
     except (ValidationError, ValueError) as error:
-        raise RunFolderError(f"{folder} holds a damaged link: {str(error).splitlines()[0]}") from error
-    if tuple(table.columns) != COLUMNS:
-        raise RunFolderError(f"{folder / 'ber.csv'}: expected the columns {', '.join(COLUMNS)}")
+        raise RunFolderError(f"{name} holds a damaged link: {shown(str(error).splitlines()[0])}") from error
+    if fault := _fault(table):
+        raise RunFolderError(f"{shown(folder / 'ber.csv')} is damaged: {fault}")
     return info, table
+
+
+def _fault(table: pd.DataFrame) -> str:
+    """What no simulation writes, in words; empty where there is nothing."""
+    if not table[["ber", "ber_low", "ber_high"]].apply(lambda rates: rates.between(0, 1)).all(axis=None):
+        return "a bit error rate is outside of 0 to 1"
+    if not np.isfinite(table.snr_db).all():
+        return "an SNR is not finite"
+    if table.duplicated([*_IDENTITY, "snr_db"]).any():
+        return "a curve has an SNR twice"
+    if len(table[_IDENTITY].drop_duplicates()) * table.snr_db.nunique() > _MOST_POINTS:
+        return f"its curves and SNRs are more than {_MOST_POINTS} points"
+    return ""
 
 
 def system_name(modulation: str, code: str, receiver: str, interleaver: str, frame: int | str) -> str:

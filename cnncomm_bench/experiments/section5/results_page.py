@@ -21,6 +21,7 @@ TITLES = {
     "tradeoff": "5.3 Robustness may be at odds with accuracy",
     "checkbits": "5.4 Check bits",
     "decoding": "Fig. 2: the fully connected layer decodes",
+    "contrast": "Fig. 2: the images' contrast is transmit power",
 }
 _LONG = 16  # rows; a longer table is folded
 

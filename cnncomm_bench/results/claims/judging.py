@@ -32,6 +32,8 @@ _UNITS = {
     "robust-gains-db": "dB",
     "decoding": "dB",
     "decoding-control": "dB",
+    "contrast": "dB for each dB",
+    "contrast-control": "dB for each dB",
     "transmission-order": "Kendall's tau",
     "carriers": "rank correlation",
     "carriers-control": "rank correlation",
