@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...attacks import Logits
 from ...evaluation import evaluate
 from ...results.claims import UNKNOWN, Claim, Interval, decide
-from ...results.statistics import Counts, Floats, common_level, estimate, threshold
+from ...results.statistics import Counts, Effect, Floats, common_level, estimate, threshold, with_signs
 from .experiment_result import ExperimentResult
 from .rates import exchange_rate
 from .setting import Setting
@@ -73,6 +73,7 @@ def run(setting: Setting) -> ExperimentResult:
         [(name, trials[name][0], *estimate(found)) for name, found in crossed.items()],
         columns=["trial", "power_db", "threshold_db", "low", "high"],
     )
+    table = with_signs(table, GRID_DB[0], GRID_DB[-1])
     return ExperimentResult("contrast", tables={"contrast": table}, claims=claims, text=_text(claims[0]))
 
 
@@ -87,7 +88,7 @@ def _scaled(network: nn.Module, power_db: float) -> Logits:
     return predict
 
 
-def _borne(snr_db: dict[str, Floats], names: list[str], seed: int, less: float = 0.0) -> Interval:
+def _borne(snr_db: dict[str, Floats], names: list[str], seed: int, less: float = 0.0) -> Effect | Interval:
     """DB of noise that are borne for each dB of `POWERS_DB`, less a rate, with the interval of `exchange_rate`.
 
     The noise borne is the power of the images less their threshold SNR.
@@ -97,11 +98,10 @@ def _borne(snr_db: dict[str, Floats], names: list[str], seed: int, less: float =
     if not np.isfinite(thresholds[0]).all():
         return UNKNOWN
     bounded = np.nan_to_num(thresholds, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
-    at, low, high = exchange_rate(bounded - powers_db, powers_db, seed=seed)
-    return at - less, low - less, high - less
+    return exchange_rate(bounded - (1 - less) * powers_db, powers_db, seed=seed)
 
 
-def _judge(name: str, effect: Interval, images: int) -> Claim:
+def _judge(name: str, effect: Effect | Interval, images: int) -> Claim:
     reason = "" if np.isfinite(effect[0]) else "a threshold is off the grid"
     inside = "inside" if effect[1] <= LINK <= effect[2] else "outside"
     range_db = f"{POWERS_DB[0]:g} to {POWERS_DB[-1]:g} dB"
