@@ -154,8 +154,9 @@ def _instead_of_files() -> Iterator[Attempt]:
             for file in files:
                 row = f"{name}: {file} is a {what}"
                 yield Attempt("folders", row, partial(written, command, kind, file), says=file)
-        yield Attempt("folders", f"correspond: link.json is a {what}", partial(corresponding, kind, "link/link.json"),
-                      says="link.json")  # fmt: skip
+        for file in ("link.json", "ber.csv", "special.csv", "bandwidth.csv", "section5.json", "claims.json"):
+            name = f"correspond: {file} is a {what}"
+            yield Attempt("folders", name, partial(corresponding, kind, f"link/{file}"), says=file)
 
 
 def _instead_of_folders() -> Iterator[Attempt]:

@@ -72,19 +72,22 @@ def open_evidence(run: Path, folders: Sequence[Path]) -> Evidence:
     RunFolderError
         A folder holds nothing of these, or is damaged.
     """
+    readers = [(read, folder) for folder in folders for read in _readers_of(folder)]
     evidence = Evidence()
-    _add_run(evidence, run)
-    for folder in folders:
-        refuse_irregular(folder)
-        readers = [read for marker, read in _READERS.items() if (folder / marker).exists()]
-        if not readers:
-            raise RunFolderError(
-                f"{shown(folder)} holds no results: expected the folder of a run, link, section5, special, bandwidth "
-                f"or transmission, with one of {', '.join(_READERS)}"
-            )
-        for read in readers:
-            read(evidence, folder)
+    for read, folder in [(_add_run, run), *readers]:
+        read(evidence, folder)
     return evidence
+
+
+def _readers_of(folder: Path) -> list[Callable[[Evidence, Path], None]]:
+    refuse_irregular(folder)
+    found = [read for marker, read in _READERS.items() if (folder / marker).exists()]
+    if not found:
+        raise RunFolderError(
+            f"{shown(folder)} holds no results: expected the folder of a run, link, section5, special, bandwidth "
+            f"or transmission, with one of {', '.join(_READERS)}"
+        )
+    return found
 
 
 def _add_run(evidence: Evidence, folder: Path) -> None:
