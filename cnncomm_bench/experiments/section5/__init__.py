@@ -1,5 +1,6 @@
-"""Runs the arguments of the paper's Section 5 as experiments: `features`, `samples`, `tradeoff`, `checkbits`.
+"""Runs the arguments of the paper's Section 5 as experiments.
 
+They are `features`, `samples`, `tradeoff`, `checkbits` and `capsules`;
 `decoding` is a pair of Fig. 2 that needs trainings as well. Each module has `run(setting) -> ExperimentResult`, a claim
 with a verdict, and a negative control that must come out null.
 """

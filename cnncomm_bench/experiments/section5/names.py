@@ -1,3 +1,3 @@
 """The names of the experiments of Section 5, in the paper's order."""
 
-EXPERIMENTS = ("features", "samples", "tradeoff", "checkbits", "decoding")
+EXPERIMENTS = ("features", "samples", "tradeoff", "checkbits", "capsules", "decoding")

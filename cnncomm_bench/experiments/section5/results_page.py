@@ -17,6 +17,7 @@ TITLES = {
     "samples": "5.2 Robust learning needs more data",
     "tradeoff": "5.3 Robustness may be at odds with accuracy",
     "checkbits": "5.4 Check bits",
+    "capsules": "5.4 Capsules, and what they draw as check bits",
     "decoding": "Fig. 2: the fully connected layer decodes",
 }
 _LONG = 16  # rows; a longer table is folded

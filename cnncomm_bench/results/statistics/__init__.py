@@ -3,6 +3,7 @@
 from .counts import CLEAN, Counts, Curve
 from .decibels import as_numbers, format_db, format_gain, in_column, read_table
 from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
+from .effects import Effect, effect_of
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import (
@@ -31,6 +32,7 @@ __all__ = [
     "Crossing",
     "Curve",
     "CurveRow",
+    "Effect",
     "Floats",
     "GainRow",
     "InformationRow",
@@ -43,6 +45,7 @@ __all__ = [
     "common_level",
     "crossing",
     "difference",
+    "effect_of",
     "effective_trials",
     "estimate",
     "format_db",
