@@ -27,7 +27,7 @@ from .typed import typed
 @click.option("--out", type=PATH, metavar="FOLDER", help="Where the results are written. The same command "
               "resumes interrupted ones. Default: a folder under runs/.")  # fmt: skip
 def section5(experiment: str, **options: Any) -> None:
-    """The paper's arguments as experiments: features, samples, tradeoff, checkbits; decoding, contrast of Fig. 2."""
+    """Run the paper's arguments as experiments, by name or all of them; decoding and contrast are of Fig. 2."""
     from ..experiments.section5 import execute, open_setting, summary
 
     setting, identity, folder = open_setting(**options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -22,6 +23,20 @@ BATCH_SIZE = 128
 
 Disturbance = Callable[[Logits, Tensor, Tensor, int], Tensor]
 """(model, images in [0, 1], labels, step) to the images that the model is trained on."""
+
+Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(model, images in [0, 1], labels) to the loss, shape-()."""
+
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": partial(torch.optim.SGD, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    "adam": torch.optim.Adam,
+}
+
+
+def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of the model's logits, an `Objective`."""
+    return F.cross_entropy(model(images), labels)
 
 
 def at_snr(attack: Attack, snr_db: float, seed: int = 0, ruler: str = "realised") -> Disturbance:
@@ -59,9 +74,11 @@ def train(
     labels: Tensor,
     *,
     disturb: Disturbance | None = None,
+    objective: Objective = cross_entropy,
     epochs: int = 10,
     batch_size: int = BATCH_SIZE,
     learning_rate: float = 0.2,
+    optimiser: str = "sgd",
     flip: bool = True,
     seed: int = 0,
     device: str = "cpu",
@@ -69,7 +86,7 @@ def train(
     checkpoint: Path | None = None,
     quiet: bool = False,
 ) -> nn.Module:
-    """Train a classifier by SGD under a one-cycle schedule.
+    """Train a classifier under a one-cycle schedule.
 
     Parameters
     ----------
@@ -79,9 +96,12 @@ def train(
     labels : Tensor, shape-(N,), int64
     disturb : callable, optional
         What is done to each batch, see `at_snr`; nothing by default.
+    objective : callable
+        What is minimised.
     epochs, batch_size : int
     learning_rate : float
         Largest of the cycle (Smith and Topin 2019).
+    optimiser : {"sgd", "adam"}
     flip : bool
         Mirror half of the images and shift all by up to two pixels.
     seed : int
@@ -107,10 +127,10 @@ def train(
     """
     generator = torch.Generator().manual_seed(seed)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    optimisation = OPTIMISERS[optimiser](model.parameters(), lr=learning_rate)
     per_epoch = -(-len(images) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=epochs * per_epoch)
-    state = _State(model, optimiser, schedule, generator)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimisation, max_lr=learning_rate, total_steps=epochs * per_epoch)
+    state = _State(model, optimisation, schedule, generator)
     done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     step = done * per_epoch
     silent = quiet or done == epochs
@@ -125,14 +145,14 @@ def train(
                     model.eval()  # the noise must not move the statistics of the batch normalisation
                     batch = disturb(model, batch, target, step)
                 model.train()
-                loss = F.cross_entropy(model(batch), target)
+                loss = objective(model, batch, target)
                 if not loss.isfinite():
                     raise BenchError(
                         f"{title}: the loss is {loss.item()} at step {step}; lower the learning rate", "learning_rate"
                     )
-                optimiser.zero_grad(set_to_none=True)
+                optimisation.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
+                optimisation.step()
                 schedule.step()
                 step += 1
                 progress.update()

@@ -2,7 +2,7 @@
 
 from . import flat_boundary, suites
 from .configuration import RunConfig, read_settings
-from .gradient_warnings import ATHALYE
+from .gradient_warnings import ATHALYE, gradient_warnings
 from .grids import AUTO, check_grid, parse_grid
 from .plan import Block, Grid, Plan
 from .run import Run
@@ -31,6 +31,7 @@ __all__ = [
     "Suite",
     "check_grid",
     "flat_boundary",
+    "gradient_warnings",
     "leaderboard_score",
     "near_chance",
     "parse_grid",

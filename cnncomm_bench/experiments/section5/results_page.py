@@ -20,6 +20,7 @@ TITLES = {
     "samples": "5.2 Robust learning needs more data",
     "tradeoff": "5.3 Robustness may be at odds with accuracy",
     "checkbits": "5.4 Check bits",
+    "capsules": "5.4 Capsules, and what they draw as check bits",
     "decoding": "Fig. 2: the fully connected layer decodes",
     "contrast": "Fig. 2: the images' contrast is transmit power",
 }

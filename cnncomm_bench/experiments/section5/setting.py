@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..._utils.atomic import make_folder
 from ..._utils.errors import DataError, ModelError
 from ...attacks import checked
-from ..training import Disturbance, fingerprint, train
+from ..training import Disturbance, Objective, cross_entropy, fingerprint, train
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class Setting:
         labels: Tensor,
         *,
         disturb: Disturbance | None = None,
+        objective: Objective = cross_entropy,
+        optimiser: str = "sgd",
         epochs: int | None = None,
         seed: int = 0,
     ) -> nn.Module:
@@ -99,11 +101,14 @@ class Setting:
         Parameters
         ----------
         title : str
-            Names the training; trainings that differ only in `disturb` need different titles.
+            Names the training; trainings that differ only in `disturb`, `objective` or `optimiser` need different
+            titles.
         images : Tensor, shape-(N, C, H, W), uint8
         labels : Tensor, shape-(N,), int64
         disturb : callable, optional
             See `training.at_snr`.
+        objective, optimiser
+            See `training.train`.
         epochs : int, optional
             The setting's by default.
         seed : int
@@ -128,6 +133,8 @@ class Setting:
             images,
             labels,
             disturb=disturb,
+            objective=objective,
+            optimiser=optimiser,
             epochs=epochs,
             learning_rate=self.learning_rate,
             flip=self.flip,

@@ -54,6 +54,10 @@ class TwoStreams(nn.Module):
         first, second = self.log_probabilities(images)
         return torch.logaddexp(first, second) - math.log(2)
 
+    def targets(self, alarm: float) -> tuple[nn.Module, ...]:
+        """What an adversary attacks that knows of the check: both streams, and both with the check at any alarm."""
+        return self, Guessing(self)
+
 
 class Guessing(nn.Module):
     """The link as a whole, for an adversary that attacks the check as well as both streams.

@@ -50,6 +50,17 @@ _UNITS = {
     "checkbits-control": "AUC",
     "checkbits-resolution": "AUC",
     "checkbits-gain": "dB",
+    "capsules-pgd": "dB",
+    "capsules-gaussian": "dB",
+    "capsules-impulses": "dB",
+    "capsules-control": "dB",
+    "capsules-control-routing": "dB",
+    "capsules-control-decoder": "dB",
+    "capsules-checkbits": "AUC",
+    "capsules-checkbits-gain": "dB",
+    "capsules-checkbits-streams": "AUC",
+    "capsules-control-capsule": "AUC",
+    "capsules-control-cnn": "AUC",
 }
 
 
