@@ -326,6 +326,20 @@ def test_an_entry_too_large_to_recompute_is_refused_at_once(entry):
     assert any("at most" in line for line in faults(entry.model_copy(update={"cells": cells, "data": data})))
 
 
+def test_what_would_be_refused_is_not_written(linear, labelled, monkeypatch):
+    """A run of one prediction more than can be recomputed has no entry; one of as many has an entry without faults."""
+    run = evaluate(linear, *labelled, attacks=["gaussian"], snr_db=[0, 20])
+    run.info.models[0].sha256 = "0" * 64
+    (whole,) = entries_of(run)
+    predictions = sum(cell.images * len(cell.correct) for cell in whole.cells)
+    monkeypatch.setitem(faults.__globals__, "_MOST_PREDICTIONS", predictions - 1)
+    with pytest.raises(DataError, match="at most .* are recomputed; rerun with fewer samples"):
+        entries_of(run)
+    assert any("at most" in line for line in faults(whole))
+    monkeypatch.setitem(faults.__globals__, "_MOST_PREDICTIONS", predictions)
+    assert faults(entries_of(run)[0]) == []
+
+
 def test_old_entries_are_marked_in_the_tables():
     old = leaderboard_entry.read(HISTORIC / "leaderboard-v1.json")
     for page in (markdown, html):

@@ -17,8 +17,17 @@ from torch import nn
 from ...attacks import parse
 from ...data import balanced_subset
 from ...evaluation import evaluate
-from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import Counts, Curve, common_level, estimate, format_db, threshold, wilson
+from ...results.claims import Claim, decide
+from ...results.statistics import (
+    Counts,
+    Curve,
+    common_level,
+    effect_of,
+    estimate,
+    threshold,
+    wilson,
+    with_signs,
+)
 from ..training import BATCH_SIZE, at_snr
 from . import curve_figures as figures
 from .experiment_result import ExperimentResult
@@ -74,7 +83,7 @@ def run(setting: Setting) -> ExperimentResult:
     rates = pd.DataFrame(exchange)
     return ExperimentResult(
         "samples",
-        tables={"samples": _shown(table), "exchange": rates},
+        tables={"samples": with_signs(table, GRID_DB[0], GRID_DB[-1]), "exchange": rates},
         claims=claims,
         figures={"samples": figures.samples(table, rates)},
         text=_text(table, rates, claims[0]),
@@ -125,7 +134,7 @@ def _judge(
         decide("samples-control", f"{kind} training", "realised", control, f"dB a doubling, {where}"),
     ]  # fmt: skip
     names = ("db_per_doubling", "low", "high", "permuted", "permuted_low", "permuted_high")
-    return {"training": kind, **dict(zip(names, (*rate, *control)))}, claims
+    return {"training": kind, **dict(zip(names, (*rate.interval, *control)))}, claims
 
 
 def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]) -> Claim:
@@ -137,15 +146,16 @@ def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]
         mean[kind] = accuracies[:, cells].mean(2)
     doublings = np.log2(sizes)
     behind = doublings[-1] - needed(mean["standard"], doublings, mean["robust"][:, -1])
-    at, low, high = bootstrapped(behind)
+    effect = effect_of(behind, len(counts.images))
     whole = float(doublings[-1] - doublings[0])
-    bounded = at >= whole
+    bounded = effect.at >= whole
     evidence = (
         f"doublings of the data from standard training's accuracy on clean images to the same accuracy of robust "
         f"training under {ATTACK} at {TRAINING_DB:g} dB, which is {mean['robust'][0, -1]:.3f} with {sizes[-1]} images"
         + (f"; standard training has it with {sizes[0]} images already, so this is a lower bound" if bounded else "")
     )
-    effect = (at, low, np.inf if bounded else high)
+    if bounded:
+        effect = effect._replace(high=np.inf)
     return decide("samples-gap", "robust against standard training", "realised", effect, evidence)
 
 
@@ -159,16 +169,6 @@ def _row(counts: Counts, curve: Curve, kind: str, size: int, repeat: int) -> dic
     level = common_level(counts, everyone)
     at, low_db, high_db = estimate(threshold(counts, curve, everyone, level))
     return row | {"level": float(level[0]), "threshold_db": at, "low": low_db, "high": high_db}
-
-
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Thresholds for the file: one off the grid is "> 50 dB"."""
-    ends = (GRID_DB[0], GRID_DB[-1])
-    text = {
-        name: [float(at) if np.isfinite(at) else format_db(at, ends) for at in table[name]]
-        for name in ("threshold_db", "low", "high")
-    }
-    return table.assign(**text)
 
 
 def _cell(curve: Curve, kind: str) -> int:

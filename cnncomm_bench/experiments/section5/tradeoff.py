@@ -16,7 +16,7 @@ from torch import nn
 
 from ...evaluation import evaluate
 from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold
+from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold, with_signs
 from . import dropped_carriers, gradients, local_global, tradeoff_figures
 from .association import Ladder, association
 from .carriers import IMAGES, carrier_map, right
@@ -77,7 +77,7 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     return ExperimentResult(
         name="tradeoff",
         tables={
-            "tradeoff": table, "association": associated, "views": views, "leaning": leaning,
+            "tradeoff": _numbers(table), "association": associated, "views": views, "leaning": leaning,
             "gradients": gradients.table(aligned), "link": link, "carriers": carriers,
         },
         claims=[
@@ -140,8 +140,8 @@ def _judge(
         statement=statement,
     )  # fmt: skip
     claims.append(control)
-    rows = [(claim.id, claim.model, claim.effect, claim.low, claim.high, claim.verdict) for claim in claims]
-    return pd.DataFrame(rows, columns=["claim", "on", "accuracy_per_10_db", "low", "high", "verdict"]), claims
+    rows = [(claim.id, claim.model, claim.effect, claim.low, claim.high) for claim in claims]
+    return pd.DataFrame(rows, columns=["claim", "on", "accuracy_per_10_db", "low", "high"]), claims
 
 
 def _rungs(networks: list[Network]) -> list[list[str]]:
@@ -161,6 +161,12 @@ def _table(networks: list[Network], counts: Counts, accuracy: dict[str, Floats])
         rows.append((network.name, network.training, part, curve.attack, *clean, float(level[0]), *crossed))
     names = ["network", "training", "part", "attack", "clean", "clean_low", "clean_high", "level"]
     return pd.DataFrame(rows, columns=[*names, "threshold_db", "low", "high"])
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for its file; thresholds off the grid are bounds."""
+    grids = [_ADVERSARY_GRID if attack == ADVERSARY else _NOISE_GRID for attack in table.attack]
+    return with_signs(table, [grid[0] for grid in grids], [grid[-1] for grid in grids])
 
 
 def _stack(networks: list[Network], measure: Callable[[nn.Module], pd.DataFrame]) -> pd.DataFrame:
@@ -218,6 +224,6 @@ def _text(table: pd.DataFrame, claims: list[Claim], leaning: pd.DataFrame, link:
 
 def _sentence(claim: Claim) -> str:
     if claim.effect is None:
-        return f"{claim.model} {claim.verdict}"
+        return f"{claim.model} unknown"
     low, high = ("unbounded" if end is None else f"{end:+.3f}" for end in (claim.low, claim.high))
-    return f"{claim.model} {claim.effect:+.3f} ({low} to {high}), {claim.verdict}"
+    return f"{claim.model} {claim.effect:+.3f} ({low} to {high})"

@@ -12,7 +12,7 @@ from ..._utils.frames import rows
 from ...results import leaderboard_score
 from ...results.statistics import CLEAN, ScoreRow
 from .derived import derive
-from .entry import CurveRecord, Entry, ScoreRecord, ThresholdRecord
+from .entry import CellRecord, CurveRecord, Entry, ScoreRecord, SuiteRecord, ThresholdRecord
 
 # One unit of the last digit that an entry keeps: other processors sum in another order.
 _THRESHOLD_DB, _SHARE = 2e-3, 2e-5
@@ -33,6 +33,16 @@ def faults(entry: Entry) -> list[str]:
     return list(_number_faults(entry) if entry.recomputable else [*_curve_faults(entry), *_score_faults(entry)])
 
 
+def size_faults(suite: SuiteRecord, cells: Sequence[CellRecord]) -> Iterator[str]:
+    """Whether an entry of these cells is too large to recompute: none such is accepted, and none is written."""
+    predictions = sum(cell.images * len(cell.correct) for cell in cells)
+    if predictions > _MOST_PREDICTIONS:
+        yield f"its cells have {predictions:,} predictions, and at most {_MOST_PREDICTIONS:,} are recomputed"
+    points = len(suite.snr_db) * len({(cell.attack, cell.ruler) for cell in cells if cell.attack != CLEAN})
+    if points > _MOST_POINTS:
+        yield f"its curves have {points:,} points, and at most {_MOST_POINTS:,} are recomputed"
+
+
 def _coverage_faults(entry: Entry) -> Iterator[str]:
     """An entry that left hard attacks out would look better than the others of its board."""
     grid = len(entry.suite.snr_db)
@@ -48,11 +58,7 @@ def _coverage_faults(entry: Entry) -> Iterator[str]:
             yield f"a cell of {shown(cell.attack)} has not one count of its {cell.images} images for every SNR"
         if cell.images > entry.data.images:
             yield f"a cell of {shown(cell.attack)} has {cell.images} of {entry.data.images} images"
-    predictions = sum(cell.images * len(cell.correct) for cell in entry.cells)
-    if predictions > _MOST_PREDICTIONS:
-        yield f"its cells have {predictions} predictions, and at most {_MOST_PREDICTIONS} are recomputed"
-    if grid * len(entry.curves) > _MOST_POINTS:
-        yield f"its curves have {grid * len(entry.curves)} points, and at most {_MOST_POINTS} are recomputed"
+    yield from size_faults(entry.suite, entry.cells)
     kinds = {attack.kind for attack in entry.suite.attacks}
     yield from (f"no score against the kind {kind}" for kind in sorted(kinds - {s.kind for s in entry.scores}))
 

@@ -20,6 +20,7 @@ from ...results.statistics import CLEAN
 from .correctness import IMAGES_A_CELL, pack_hits, pack_indices
 from .derived import derive
 from .entry import MOST_COMMAND, AttackRecord, CellRecord, DataRecord, Entry, Kind, ModelRecord, SuiteRecord
+from .faults import size_faults
 
 _FEWEST_IMAGES = 30
 _OUTSIDE = re.compile(r"/|\\|~|\.\.[/\\]|[A-Za-z]:[/\\]")
@@ -31,8 +32,8 @@ def entries_of(run: Run) -> list[Entry]:
     Raises
     ------
     DataError
-        The run cannot be in a leaderboard: cells that failed, images without labels, too few of them, a model
-        without a file.
+        The run cannot be in a leaderboard: cells that failed, images without labels, too few of them or more than
+        can be recomputed, a model without a file.
     """
     data = run.info.data
     if run.info.failures:
@@ -125,6 +126,8 @@ def _entry(run: Run, model: ModelInfo) -> Entry:
         ],
     )
     cells = list(_cells(predictions))
+    for fault in size_faults(suite, cells):
+        raise DataError(f"{model.name} cannot be in a leaderboard: {fault}; rerun with fewer samples or seeds")
     numbers = derive(suite, info.data.classes, cells)
     how = model.preprocessing
     labels = run.predictions.drop_duplicates("image")["label"]
