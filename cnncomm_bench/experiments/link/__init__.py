@@ -3,12 +3,12 @@
 from . import simulation
 from .ber_table import SYSTEM, system_name
 from .chain import Chain
-from .channel import Channel
+from .channel import Channel, Received
 from .channel_noise import Stable
 from .counting import Counts, Rule, exact
 from .link_settings import Curve, Settings
 from .link_summary import TARGET, after, reaches
-from .ordering import complete
+from .ordering import alpha_order, complete
 from .simulation import open_link, simulate
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "Channel",
     "Counts",
     "Curve",
+    "Received",
     "Rule",
     "Settings",
     "Stable",
     "after",
+    "alpha_order",
     "complete",
     "exact",
     "open_link",
