@@ -19,7 +19,7 @@ from .radius import AtRadius
 from .registry import parse
 from .spec import parameters
 from .stable import StableNoise
-from .tone import NYQUIST, BandNoise, ToneNoise, radial_frequencies
+from .tone import NYQUIST, BandNoise, ToneNoise, filtered_noise, radial_frequencies
 
 __all__ = [
     "ALIASES",
@@ -44,6 +44,7 @@ __all__ = [
     "available",
     "checked",
     "column",
+    "filtered_noise",
     "is_own",
     "loss_and_grad",
     "other_name",

@@ -113,9 +113,28 @@ class BandNoise(DirectionNoise):
                 f"{self.spec}: no spatial frequency of an image of {shape[1]} x {shape[2]} pixels is in the band; "
                 f"they are 1/{max(shape[1:])} = {1 / max(shape[1:]):.3f} cycles per pixel apart"
             )
-        white = np.empty((len(keys), *shape), dtype=np.float32)
-        for row, stream in enumerate(generators(keys, seed=seed, family=self.family, call=call)):
-            stream.standard_normal(dtype=np.float32, out=white[row])
-        spectrum = torch.fft.rfft2(torch.from_numpy(white).double())
-        noise: Tensor = torch.fft.irfft2(spectrum * inside, s=shape[1:])
-        return noise.float()
+        return filtered_noise(keys, shape, inside, seed=seed, call=call)
+
+
+def filtered_noise(keys: Digests, shape: tuple[int, ...], gain: Tensor, *, seed: int, call: int = 0) -> Tensor:
+    """White Gaussian noise through a filter, see `Attack.draw`. All filters share one draw of white noise.
+
+    Parameters
+    ----------
+    keys : Digests
+    shape : tuple of int
+        C, H, W of an image.
+    gain : Tensor, shape-(H, W // 2 + 1)
+        Of each amplitude, as laid out by `torch.fft.rfft2`.
+    seed, call : int
+
+    Returns
+    -------
+    Tensor, shape-(N, C, H, W)
+    """
+    white = np.empty((len(keys), *shape), dtype=np.float32)
+    for row, stream in enumerate(generators(keys, seed=seed, family=BandNoise.family, call=call)):
+        stream.standard_normal(dtype=np.float32, out=white[row])
+    spectrum = torch.fft.rfft2(torch.from_numpy(white).double())
+    noise: Tensor = torch.fft.irfft2(spectrum * gain, s=shape[1:])
+    return noise.float()

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.special import ndtr
 
 from cnncomm_bench import Run, bundled, cli, evaluate
 from cnncomm_bench._utils.errors import UsageError
@@ -15,6 +17,7 @@ from cnncomm_bench.experiments.correspondence.likeness import Spacings, order, o
 from cnncomm_bench.experiments.link.channel_noise import Stable
 from cnncomm_bench.experiments.link.counting import Rule
 from cnncomm_bench.experiments.link.simulation import Settings, simulate
+from cnncomm_bench.experiments.special import image_comparison, image_networks
 from cnncomm_bench.experiments.special.autoencoder import SpecialCnn
 from cnncomm_bench.experiments.special.comparison import compare
 
@@ -198,9 +201,61 @@ def test_the_special_cnn_beside_the_link(tmp_path):
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {"special.csv", "special.png", "special.svg"}
     with pytest.raises(UsageError, match="pass dispersion or geometric"):
-        compare([2.0], [5.0], "realised", out=tmp_path)
+        compare([2.0], [5.0], ["realised"], out=tmp_path)
+    with pytest.raises(UsageError, match="2 rulers for signals of 4 x 4: expected one"):
+        compare([2.0], [5.0], ["dispersion", "geometric"], out=tmp_path)
     with pytest.raises(UsageError, match="at least 1"):
         compare([2.0], [5.0], out=tmp_path, steps=0)
+
+
+def test_a_simplex_of_two_is_antipodal_and_ten_words_are_bounded_by_their_pairs():
+    assert image_comparison.simplex_error(0.0, 2, 2) == pytest.approx(float(ndtr(-(2**0.5))), rel=1e-4)
+    for snr_db in (-20.0, -17.0):
+        energy = 784 * 10 ** (snr_db / 10)
+        pair = float(ndtr(-((energy * 10 / 9 / 2) ** 0.5)))  # half the distance of two words
+        assert pair < image_comparison.simplex_error(snr_db, 784, 10) < 9 * pair
+
+
+def test_the_decoder_sends_power_one_and_the_encoder_pools_what_arrives():
+    design = image_networks.design(12)
+    images = design.transmitter()(torch.arange(10))
+    assert images.shape == (10, 144)
+    assert images.square().mean(1).detach().numpy() == pytest.approx(np.ones(10), rel=1e-5)
+    receiver = design.receiver()
+    impulse = images.clone()
+    impulse[:, 7] = 1e30
+    logits, other = receiver(images), receiver(1000 * images)
+    assert logits.shape == (10, 10) and torch.allclose(logits, other, atol=1e-4)  # the gain control
+    assert receiver(impulse).isfinite().all()
+    for side in (4, 30, 68):
+        with pytest.raises(UsageError, match="expected a multiple of 4 from 8 to 64; pass 28"):
+            image_networks.design(side)
+
+
+def test_the_special_cnn_on_images_learns_and_noise_undoes_it(tmp_path):
+    table, order = image_comparison.compare(
+        [2.0, 1.0], [-30, 0], ["dispersion"], size=8, out=tmp_path, steps=200, max_labels=500, quiet=True
+    )
+    rates = table[table.alpha == 2].set_index(["system", "snr_db"])
+    cnn = rates.loc["CNN trained in gaussian noise"]
+    assert cnn.low[-30] > cnn.high[0] and cnn.high[0] < 0.5  # guessing errs at 0.9
+    # The likelihood of the noise is the best receiver: no CNN errs less on the same labels, but for 5 sigma of 500.
+    ideal = rates.loc["its images, gaussian likelihood"]
+    assert ideal.rate[0] < cnn.rate[0] + 5 * 0.5 / 500**0.5
+    assert set(order.system) == set(table.system) - {image_comparison.SIMPLEX}
+    names = ("special-images.csv", "special-images-order.csv", "special-images.png", "special-images.svg")
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
+def test_the_command_special_takes_a_size(tmp_path, capsys):
+    small = ["--size", "8", "--steps", "1", "--max-bits", "250", "--alpha", "2", "--ruler", "dispersion", "--snr", "0"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["special", *small, "--out", str(tmp_path / "out")])
+    assert not stop.value.code and "special-images.csv" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["special", "--size", "30", "--out", str(tmp_path / "out")])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and "30 x 30" in error and "(--size)" in error and len(error.splitlines()) == 1
 
 
 def test_a_ladder_of_resolutions(tmp_path):

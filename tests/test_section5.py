@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,19 @@ from torch import nn
 
 from cnncomm_bench import bundled
 from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
+from cnncomm_bench.attacks import predict
 from cnncomm_bench.cli.main import main
-from cnncomm_bench.experiments.section5 import carriers, decoding, features, rates, results_page, runner, samples
+from cnncomm_bench.experiments.link import Settings, simulate
+from cnncomm_bench.experiments.section5 import (
+    carrier_noise,
+    carriers,
+    decoding,
+    features,
+    rates,
+    results_page,
+    runner,
+    samples,
+)
 from cnncomm_bench.experiments.section5.results_schema import Part, Results
 from cnncomm_bench.experiments.section5.setting import Setting
 from cnncomm_bench.experiments.section5.spectrum import agreement, density, means
@@ -126,7 +138,9 @@ def test_features_teach_and_the_controls_do_not(setting, monkeypatch):
     claims = {claim.model: claim for claim in outcome.claims if claim.id.startswith("features")}
     assert claims[features.ADVERSARIAL].verdict == "supported"
     assert claims[features.WHITE].verdict == claims[features.SHUFFLED].verdict == "undecided"
-    assert table.accuracy[features.ADVERSARIAL] > max(table.accuracy[1:]) + 0.2
+    assert claims[features.GIVEN].id == "features" and claims[features.GIVEN_WHITE].verdict != "supported"
+    controls = table.drop(index=list(features.EXAMPLES))
+    assert table.accuracy[features.ADVERSARIAL] > max(controls.accuracy) + 0.2
     assert {"features", "carriers"} == set(outcome.figures)
 
 
@@ -215,8 +229,11 @@ def test_exchange_rate_and_its_control():
     flat = np.tile(30 + 3 * jitter, (501, 1))
     _, low, high = rates.exchange_rate(flat, doublings, seed=0).interval
     assert low < 0 < high
-    median, low, high = rates.permuted_rate(falling[0], doublings, seed=0)
+    (median, low, high), p = rates.permuted_rates(falling[0], doublings, seed=0)
     assert abs(median) < 0.1 and low < 0 < high and high < at + 1e-9
+    # Of 720 orders the true one and its reverse are as steep: 2/720, counted in 10,000 draws, 4 standard errors.
+    assert p == pytest.approx(2 / 720, abs=4 * (2 / 720 / 10_000) ** 0.5 + 1e-4)
+    assert rates.permuted_rates(flat[0], doublings, seed=0)[1] > 0.05
 
 
 def test_needed_reads_the_learning_curve():
@@ -230,15 +247,137 @@ def test_samples_run_on_a_small_ladder(setting, monkeypatch):
         monkeypatch.setattr(samples, name, value)
     outcome = samples.run(setting)
     check_result(outcome)
-    table = outcome.tables["samples"]
+    table, copies_of = (part for _, part in outcome.tables["samples"].groupby(
+        outcome.tables["samples"].eval("images != distinct")))  # fmt: skip
     assert table.groupby("training").images.apply(list).to_dict() == {
         kind: [12, 25, 50, 100, 200, 400] for kind in samples.KINDS
     }
+    copies = copies_of[["images", "distinct"]].to_numpy().tolist()
+    assert copies == [[size, 12] for size in (25, 50, 100, 200, 400)]
     ends = table[table.training == "standard"].accuracy
     assert ends.iloc[-1] > ends.iloc[0]
-    controls = [claim for claim in outcome.claims if claim.id == "samples-control"]
-    assert len(controls) == 2 and all(claim.verdict == "undecided" for claim in controls)
-    assert [claim.id for claim in outcome.claims][:2] == ["samples-gap", "samples"]
+    assert [claim.id for claim in outcome.claims][:6] == [
+        "samples-gap", "samples", "samples-rate", "samples", "samples-rate", "samples-control",
+    ]  # fmt: skip
+    exchange = outcome.tables["exchange"].set_index("training")
+    for claim in outcome.claims:
+        if claim.id == "samples-rate":
+            assert claim.effect == pytest.approx(exchange.db_per_doubling[claim.model.split()[0]] - 3.0103, abs=1e-3)
+    assert set(outcome.figures) == {"samples", "carrier-noise"}
+
+
+def falls(monkeypatch, setting, threshold_db):
+    """Run `samples` where nothing is trained: each network is wrong below the threshold of its training, in dB."""
+
+    class Judged(nn.Module):
+        def __init__(self, training):
+            super().__init__()
+            self.training_of = training
+
+    def evaluated(model, images, labels, *, snr_db, **_):
+        at = threshold_db(model.training_of)
+        truth = labels.numpy()
+        frames = [
+            pd.DataFrame({"model": model.training_of.name, "attack": attack, "ruler": "realised", "seed": 0,
+                          "snr_db": db, "image": np.arange(len(truth)), "label": truth,
+                          "prediction": (truth + (np.arange(len(truth)) / len(truth) > (db - at) / 10 + 0.5)) % CLASSES,
+                          "realised_snr_db": db, "reached": True})
+            for attack, grid in (("clean", [np.inf]), (samples.ATTACK, snr_db)) for db in grid
+        ]  # fmt: skip
+        return SimpleNamespace(predictions=pd.concat(frames))
+
+    compare = carrier_noise.compare  # the link alone
+    monkeypatch.setattr(samples, "RESAMPLES", 200)
+    monkeypatch.setattr(samples, "trained", lambda setting, training: Judged(training))
+    monkeypatch.setattr(samples, "evaluate", evaluated)
+    monkeypatch.setattr(samples, "network", lambda *_: None)
+    monkeypatch.setattr(samples.carrier_noise, "compare", lambda _, *given, **named: compare({}, *given, **named))
+    return {
+        (claim.id, claim.model.split()[0]): claim
+        for claim in samples.run(setting).claims if claim.id != "carrier-noise"
+    }  # fmt: skip
+
+
+def test_copies_that_buy_dB_fail_the_control(monkeypatch, setting):
+    jitter = {12: 0.1, 25: -0.1, 50: 0.05, 100: -0.05, 200: 0.1, 400: -0.1}
+
+    def by_distinct(training):
+        return 30 - 3.0103 * np.log2(training.distinct / 12) / 2 + jitter[training.images]
+
+    found = falls(monkeypatch, setting, by_distinct)
+    assert found["samples", "robust"].verdict == found["samples", "standard"].verdict == "supported"
+    assert found["samples-control", "robust"].verdict == "undecided"
+    assert found["samples-rate", "robust"].verdict == "contradicted"  # half of what power buys
+    assert "outside the interval" in found["samples-rate", "robust"].evidence
+
+    def by_images(training):
+        return 30 - 3.0103 * np.log2(training.images / 12) + jitter[training.images]
+
+    found = falls(monkeypatch, setting, by_images)
+    assert found["samples-control", "robust"].verdict == "supported"  # steps or batches, not data, buy the dB
+    assert found["samples-rate", "robust"].verdict == "undecided"
+    assert "within the interval" in found["samples-rate", "robust"].evidence
+
+
+def test_a_trend_that_permuted_sizes_have_too_is_undecided(monkeypatch, setting):
+    """The bootstrap's interval excludes zero, but of 720 orders more than 5 % are as steep."""
+    zigzag = dict(zip((12, 25, 50, 100, 200, 400), (30, 28, 31, 28.5, 29.5, 27)))
+    found = falls(monkeypatch, setting, lambda training: zigzag[training.images])
+    claim = found["samples", "robust"]
+    assert claim.verdict == "undecided" and "random order" in claim.evidence
+
+
+def test_noise_on_the_links_carrier_is_that_of_the_simulation():
+    """Closed forms within the exact intervals of the simulated link: 8 intervals of 95 %, widened to 5 sigma."""
+    table = simulate(
+        Settings.of(alphas=(), jammers=("white", "tone"), codes=("none",), rulers=("realised",), snr_db="-10:5:5",
+                    max_bits=400_000), quiet=True,
+    )  # fmt: skip
+    for jammer, law in (("stable:alpha=2", carrier_noise.white_error), ("tone", carrier_noise.tone_error)):
+        part = table[table.noise == jammer]
+        spread = (part.ber_high - part.ber_low) / (2 * 1.96)
+        # Noise scaled to each frame's power has lighter tails than Gaussian noise, by 1 / 512 of the power.
+        assert (abs(part.ber - law(part.snr_db.to_numpy())) < 5 * spread + 1e-3).all()
+    assert carrier_noise.tone_error(np.array([3.02])) == 0 < carrier_noise.tone_error(np.array([3.0]))
+
+
+def test_noise_at_the_listeners_wave_does_more_harm_than_white_noise():
+    labels = torch.arange(200) % 2
+    grain = 0.05 * torch.randn(200, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    listener = Listener()
+    images = (0.5 + (labels * 2.0 - 1).reshape(-1, 1, 1, 1) * 0.03 * listener.wave + grain).clamp(0, 1)
+    claims = carrier_noise.judge(carrier_noise.compare({"listener": listener}, images, labels, device="cpu"))
+    verdicts = {(claim.id, *claim.model.rsplit(", ", 1)): claim.verdict for claim in claims}
+    for noise in (carrier_noise.SPECTRUM, carrier_noise.STRONGEST):
+        assert verdicts["carrier-noise", f"listener CNN, {noise}", "15 dB"] == "supported"
+        assert verdicts["carrier-noise-control", f"listener CNN, {noise}", "15 dB"] != "supported"
+    link = [verdicts["carrier-noise", f"{carrier_noise.LINK}, {carrier_noise.TONE}", f"{db} dB"]
+            for db in (-10, -5, 0, 5, 10)]  # fmt: skip
+    assert link == ["supported"] * 3 + ["contradicted"] * 2
+
+
+def test_examples_with_the_classifiers_labels_never_have_the_true_one(setting):
+    source = setting.trained("source", setting.train_images, setting.train_labels)
+    sets = features.training_sets(setting, source, 16.0)
+    images, given = sets[features.GIVEN]
+    noisy, same = sets[features.GIVEN_WHITE]
+    assert 50 < len(images) < 400 and torch.equal(given, same) and len(noisy) == len(images)
+    assert torch.equal(predict(source, images.float() / 255), given)
+    # Which training image each is: the nearest, since noise of 16 dB is weaker than the images differ.
+    nearest = torch.cdist(images.flatten(1).float(), setting.train_images.flatten(1).float()).argmin(1)
+    assert (given != setting.train_labels[nearest]).all()
+
+
+def test_a_classifier_that_is_hardly_fooled_leaves_its_labels_undecided(setting, monkeypatch):
+    images, labels = setting.train_images, setting.train_labels
+    sets = {features.WHITE: (images, labels), features.GIVEN: (images[:49], labels[:49])}
+    monkeypatch.setattr(features, "training_sets", lambda *_: sets)
+    monkeypatch.setattr(samples, "STEPS", 6)
+    monkeypatch.setattr(carriers, "IMAGES", 20)
+    outcome = features.run(replace(setting, epochs=1))
+    claim = next(claim for claim in outcome.claims if claim.model == features.GIVEN)
+    assert claim.verdict == "undecided" and "49 of 400 images fooled the classifier: too few" in claim.evidence
+    assert outcome.tables["features"].trained_on.tolist() == [features.WHITE]
 
 
 def test_the_last_layer_alone_learns_and_the_features_stay(setting):

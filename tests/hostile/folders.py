@@ -28,6 +28,10 @@ OUTPUTS = {
     "link": (LINK, ("link.json", "ber.csv", "ber.png", "ber.svg")),
     "section5": (["section5", "features"], ("section5.json", "section5.html", "claims.json", "features.csv", "x.pt")),
     "special": (["special", "--steps", "1", "--max-bits", "10"], ("special.csv", "special.png", "special.svg")),
+    "special-images": (
+        ["special", "--size", "8", "--steps", "1", "--max-bits", "10", "--alpha", "2", "--ruler", "dispersion"],
+        ("special-images.csv", "special-images-order.csv", "special-images.png", "special-images.svg"),
+    ),
     "bandwidth": (
         ["bandwidth", "--samples", "20", "--side", "7", "--snr", "20"],
         ("bandwidth.csv", "bandwidth_curves.csv", "bandwidth.png"),

@@ -3,13 +3,13 @@
 from . import simulation
 from .ber_table import SYSTEM, system_name
 from .chain import Chain
-from .channel import Channel
+from .channel import Channel, Received
 from .channel_noise import Stable
 from .counting import Counts, Rule, exact
 from .link_settings import Curve, Settings
 from .link_summary import TARGET, after, reaches
 from .modulation import MODULATIONS
-from .ordering import complete
+from .ordering import alpha_order, complete
 from .simulation import open_link, simulate
 
 __all__ = [
@@ -20,10 +20,12 @@ __all__ = [
     "Channel",
     "Counts",
     "Curve",
+    "Received",
     "Rule",
     "Settings",
     "Stable",
     "after",
+    "alpha_order",
     "complete",
     "exact",
     "open_link",

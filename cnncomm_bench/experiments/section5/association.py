@@ -65,7 +65,6 @@ class Ladder:
 def over_trainings(values: Floats, seed: int = 0) -> Floats:
     """Means over the networks of a training in samples of images and of trainings.
 
-<<<<<<< HEAD
     To the mean over a training's networks each sample adds a deviation drawn from the multivariate law of Student's t
     that the networks' deviations from their means give, pooled over the trainings: R (S - 1) degrees of freedom.
 
@@ -94,10 +93,6 @@ def over_trainings(values: Floats, seed: int = 0) -> Floats:
 
 def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
     """Means of the rungs in samples of images and of trainings, see `over_trainings`.
-=======
-    To the mean over a rung's networks each sample adds a deviation drawn from the multivariate law of Student's t that
-    the networks' deviations from their rungs' means give, pooled over the rungs: R (S - 1) degrees of freedom.
->>>>>>> 7745570c1da51cd6e6dfd45c59e031d05709c829
 
     Parameters
     ----------
@@ -110,38 +105,8 @@ def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
     accuracy, threshold_db : ndarray, shape-(1 + B, R)
         Row 0 is the sample.
     """
-<<<<<<< HEAD
     means = over_trainings(np.stack([ladder.accuracy, ladder.threshold_db], -1), seed)
     return means[..., 0], means[..., 1]
-=======
-    means = over_trainings(np.stack([ladder.accuracy, ladder.threshold_db], -1), seed)
-    return means[..., 0], means[..., 1]
-
-
-def over_trainings(values: Floats, seed: int = 0) -> Floats:
-    """Means over networks in samples of images and of trainings, see `retrained`, of any M numbers of each network.
-
-    Parameters
-    ----------
-    values : ndarray, shape-(1 + B, R, S, M)
-        Row 0 is the sample, and finite.
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape-(1 + B, R, M)
-    """
-    samples, rungs, networks, numbers = values.shape
-    freedom = rungs * (networks - 1)
-    deviations = (values[0] - values[0].mean(1, keepdims=True)).reshape(-1, numbers)
-    covariance = deviations.T @ deviations / freedom / networks
-    generator = np.random.default_rng(seed)
-    normal = generator.multivariate_normal(np.zeros(numbers), covariance, size=(samples, rungs), method="eigh")
-    student = normal / np.sqrt(generator.chisquare(freedom, (samples, 1, 1)) / freedom)
-    student[0] = 0
-    means: Floats = values.mean(2) + student
-    return means
->>>>>>> 7745570c1da51cd6e6dfd45c59e031d05709c829
 
 
 def slope(accuracy: Floats, threshold_db: Floats) -> Floats:

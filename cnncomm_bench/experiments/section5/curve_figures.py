@@ -53,7 +53,7 @@ def dress(axes: Axes, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def features(table: pd.DataFrame, classes: int) -> Figure:
+def features(table: pd.DataFrame, classes: int, examples: Sequence[str]) -> Figure:
     """Accuracy on real images of what was trained on adversarial examples alone, and of the controls.
 
     Parameters
@@ -61,11 +61,13 @@ def features(table: pd.DataFrame, classes: int) -> Figure:
     table : DataFrame
         The table `features` of `features.run`.
     classes : int
+    examples : sequence of str
+        Which rows are no controls.
     """
-    drawn = figure(7.2, 0.55 * len(table) + 1.2)
+    drawn = figure(9.2, 0.55 * len(table) + 1.2)
     axes = drawn.subplots()
     for place, row in enumerate(rows(table, _Bar)):
-        colour = ORANGE if place % 3 == 0 else BLUE
+        colour = ORANGE if row.trained_on in examples else BLUE
         axes.barh(place, row.accuracy, color=colour, height=0.55)
         axes.plot([row.accuracy_low, row.accuracy_high], [place, place], color="black", lw=1.6)
         axes.plot([row.null_low, row.null_high], [place + 0.38] * 2, color=GREY, lw=3, solid_capstyle="butt")
@@ -98,7 +100,8 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     """
     drawn = figure(10.5, 3.9)
     left, right = drawn.subplots(1, 2)
-    for (kind, part), colour, rate in zip(table.groupby("training", sort=False), (BLUE, ORANGE), rates.itertuples()):
+    growing, copies = (table[table.distinct == sizes] for sizes in (table.images, table.images.min()))
+    for (kind, part), colour, rate in zip(growing.groupby("training", sort=False), (BLUE, ORANGE), rates.itertuples()):
         for column, style, what in (("accuracy", "-", "clean"), ("robust_accuracy", "--", "under attack")):
             mean = part.groupby("images")[[column, f"{column}_low", f"{column}_high"]].mean()
             left.plot(mean.index, mean[column], style, marker="o", ms=4, color=colour, label=f"{kind}, {what}")
@@ -111,6 +114,11 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
         line = at.threshold_db.mean() - rate.db_per_doubling * (doublings - doublings.mean())
         label = f"{kind}: {rate.db_per_doubling:.2f} dB a doubling ({rate.low:.2f} to {rate.high:.2f})"
         right.plot(at.images, line, color=colour, lw=1.2, label=label)
+        predicted = at.threshold_db.iloc[0] - rate.predicted * (doublings - doublings[0])
+        right.plot(at.images, predicted, color=colour, lw=1, ls=":")
+    copied = copies[copies.training == "robust"]
+    right.plot(copied.images, copied.threshold_db, "x", color=GREY, ms=6, label="robust: copies of the smallest set")
+    right.plot([], [], color=GREY, lw=1, ls=":", label="twice the data for twice the power: 3.01 dB")
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         sizes = sorted(set(table.images))
@@ -121,6 +129,30 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     left.set_ylim(0, 1)
     for axes, columns in ((left, 2), (right, 1)):  # above, clear of the curves
         axes.legend(frameon=False, fontsize=8, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return drawn
+
+
+def carrier_noise(table: pd.DataFrame) -> Figure:
+    """Errors beyond those of white noise of the same SNR: a panel a system, its carrier's noise and the control.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `carrier_noise.compare`.
+    """
+    systems = list(dict.fromkeys(table.system))
+    drawn = figure(3.6 * len(systems), 3.8)
+    for axes, system in zip(drawn.subplots(1, len(systems), squeeze=False)[0], systems, strict=True):
+        for (noise, part), colour in zip(table[table.system == system].groupby("noise", sort=False), (ORANGE, BLUE)):
+            spread = [part.difference - part.low, part.high - part.difference]
+            axes.errorbar(part.snr_db, part.difference, spread, color=colour, marker="o", ms=4, capsize=2, label=noise)
+            if part.elsewhere.notna().all():
+                label = "the same in random order"
+                axes.plot(part.snr_db, part.elsewhere_difference, color=colour, marker="x", ls=":", label=label)
+        axes.axhline(0, color="black", lw=1, ls="--")
+        dress(axes, "SNR (dB)", "error beyond white noise's" if system == systems[0] else "")
+        axes.set_title(system, fontsize=10)
+        axes.legend(frameon=False, fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return drawn
 
 

@@ -2,8 +2,11 @@
 
 The data set of Ilyas et al. 2019, "Adversarial examples are not bugs, they are features", is D_rand: training images
 moved towards a class drawn uniformly from all classes, and labelled with that class. To the eye the labels are random;
-a classifier trained on these images alone knows real images as far as the adversarial noise carries the class. The
-carriers have a module of their own, `carriers`.
+a classifier trained on these images alone knows real images as far as the adversarial noise carries the class.
+
+The paper relabels with "the results given by a classifier": untargeted examples, each with the class that the source
+gives it. Those that keep their class are left out, so that no image has its true label, and what the eye sees
+teaches wrong classes. The carriers have a module of their own, `carriers`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...attacks import Logits, parse, predict
-from ...results.claims import Claim, decide
+from ...results.claims import UNKNOWN, Claim, Interval, decide
 from ...results.statistics import Effect, quantiles, wilson
 from ..training import at_snr
 from . import carriers, samples
@@ -31,6 +34,10 @@ _BATCH = 125
 ADVERSARIAL = "adversarial, relabelled"
 WHITE = "white noise, same labels"
 SHUFFLED = "adversarial, labels shuffled"
+GIVEN = "adversarial, the classifier's labels"
+GIVEN_WHITE = "white noise, the classifier's labels of the adversarial images"
+EXAMPLES = (ADVERSARIAL, GIVEN)
+"""What is trained on adversarial examples with the labels that they were made for; the rest are controls."""
 
 
 def run(setting: Setting) -> ExperimentResult:
@@ -59,6 +66,10 @@ def run(setting: Setting) -> ExperimentResult:
     rows, claims = [], []
     for snr_db in FULL_SNRS_DB if setting.full else SNRS_DB:
         for name, (images, labels) in training_sets(setting, source, snr_db).items():
+            if len(images) < 10 * setting.classes:
+                few = f"{len(images)} of {len(setting.train_images)} images fooled the classifier: too few to train on"
+                claims.append(_claim(name, snr_db, UNKNOWN, setting.classes, few))
+                continue
             model = setting.trained(f"features {name} {snr_db:g} dB", images, labels)
             predictions, effect = _judged(model, tests, truth, setting)
             agree = _share(_predictions(source, images.float() / 255, setting.device), labels)
@@ -80,13 +91,15 @@ def run(setting: Setting) -> ExperimentResult:
             "spectrum": pd.concat([study.spectrum for study in studies]),
         },
         claims=[*claims, *(claim for study in studies for claim in study.claims)],
-        figures={"features": figures.features(table, setting.classes), "carriers": figures.carriers(studies)},
+        figures={"features": figures.features(table, setting.classes, EXAMPLES), "carriers": figures.carriers(studies)},
         text=_text(table, setting.classes, studies),
     )
 
 
 def training_sets(setting: Setting, source: nn.Module, snr_db: float) -> dict[str, tuple[Tensor, Tensor]]:
-    """D_rand and its two controls: the same labels on images under white noise, and D_rand with its labels shuffled.
+    """D_rand and its two controls, untargeted examples with the classifier's labels and their control.
+
+    The controls are the same labels on images under white noise, and D_rand with its labels shuffled.
 
     Returns
     -------
@@ -98,17 +111,23 @@ def training_sets(setting: Setting, source: nn.Module, snr_db: float) -> dict[st
     targets = torch.randint(0, setting.classes, (count,), generator=generator)
     white = at_snr(parse("gaussian"), snr_db, setting.seed)
     push = at_snr(parse(ATTACK), snr_db, setting.seed)
-    adversarial, noisy = [], []
+    moved, free, noisy = [], [], []
     for first in range(0, count, _BATCH):
         rows = slice(first, first + _BATCH)
-        clean, target = setting.train_images[rows].to(setting.device).float() / 255, targets[rows].to(setting.device)
-        adversarial.append(_bytes(push(towards(source, target), clean, torch.zeros_like(target), 0)))
+        clean = setting.train_images[rows].to(setting.device).float() / 255
+        target, label = (labels[rows].to(setting.device) for labels in (targets, setting.train_labels))
+        moved.append(_bytes(push(towards(source, target), clean, torch.zeros_like(target), 0)))
+        free.append(_bytes(push(source, clean, label, 0)))
         noisy.append(_bytes(white(source, clean, target, 0)))
-    moved = torch.cat(adversarial)
+    towards_target, untargeted, under_white = (torch.cat(parts) for parts in (moved, free, noisy))
+    given = _predictions(source, untargeted.float() / 255, setting.device)
+    fooled = given != setting.train_labels
     return {
-        ADVERSARIAL: (moved, targets),
-        WHITE: (torch.cat(noisy), targets),
-        SHUFFLED: (moved, targets[torch.randperm(count, generator=generator)]),
+        ADVERSARIAL: (towards_target, targets),
+        WHITE: (under_white, targets),
+        SHUFFLED: (towards_target, targets[torch.randperm(count, generator=generator)]),
+        GIVEN: (untargeted[fooled], given[fooled]),
+        GIVEN_WHITE: (under_white[fooled], given[fooled]),
     }
 
 
@@ -185,15 +204,24 @@ def _accuracy(predictions: Tensor, truth: Tensor, effect: Effect, classes: int) 
             "null_low": accuracy - effect.high, "null_high": accuracy - effect.low}  # fmt: skip
 
 
-def _claim(name: str, snr_db: float, effect: Effect, classes: int) -> Claim:
+def _claim(name: str, snr_db: float, effect: Effect | Interval, classes: int, reason: str = "") -> Claim:
     evidence = (
         f"accuracy on real test images beyond chance ({1 / classes:.3f}) of a classifier trained on {name} at "
         f"{snr_db:g} dB; interval from random renamings of the classes"
     )
-    few = "fewer than five classes have too few renamings" if classes < 5 else ""
+    if classes < 5 and not reason:
+        reason = "fewer than five classes have too few renamings"
+    statement = _NO_TRUE_LABELS if name == GIVEN_WHITE else ""
     return decide(
-        "features" if name == ADVERSARIAL else "features-control", name, "realised", effect, evidence, reason=few
-    )
+        "features" if name in EXAMPLES else "features-control", name, "realised", effect, evidence, reason=reason,
+        statement=statement,
+    )  # fmt: skip
+
+
+_NO_TRUE_LABELS = (
+    "Control, not to be supported: without the adversary's features nothing is learned; what is seen teaches the wrong "
+    "classes, since no image has its true label."
+)
 
 
 def _bytes(images: Tensor) -> Tensor:

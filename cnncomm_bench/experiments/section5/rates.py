@@ -1,4 +1,4 @@
-"""Fits how many dB of threshold a doubling of the training data buys, with its interval and control."""
+"""Fits how many dB of threshold a doubling of the training data buys, with its interval and a permutation test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ...results.claims import Interval
 from ...results.statistics import Effect, Floats, effect_of, isotonic, quantiles
 
-PERMUTATIONS = 2000
+PERMUTATIONS = 10_000
 
 
 def ladder(images: int, rungs: int) -> list[int]:
@@ -48,18 +48,27 @@ def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Eff
     return effect_of(-(values @ x) / (x @ x), trainings - 1)
 
 
-def permuted_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Interval:
-    """The control: the rate where the sizes of the training sets are in random order, its median and 95 % range.
+def permuted_rates(thresholds_db: Floats, doublings: Floats, *, seed: int) -> tuple[Interval, float]:
+    """Test a rate against those of the same thresholds with the sizes of the training sets in random order.
 
     Parameters
     ----------
     thresholds_db, doublings : ndarray, shape-(M,)
     seed : int
+
+    Returns
+    -------
+    null : (float, float, float)
+        Median and 95 % range of the rates in random order.
+    p : float
+        Two-sided: the share of orders, the true one among them, whose rate is at least as far from zero.
     """
     x = doublings - doublings.mean()
+    away = thresholds_db - thresholds_db.mean()
     orders = np.random.default_rng(seed).permuted(np.tile(x, (PERMUTATIONS, 1)), axis=1)
-    rates = -(orders @ (thresholds_db - thresholds_db.mean())) / (x @ x)
-    return (float(np.median(rates)), *quantiles(rates, rates))
+    rates, own = -(orders @ away) / (x @ x), abs(x @ away) / (x @ x)
+    far = np.abs(rates) >= own * (1 - 1e-9)  # orders that give the same rate differ by rounding
+    return (float(np.median(rates)), *quantiles(rates, rates)), float((1 + far.sum()) / (1 + PERMUTATIONS))
 
 
 def needed(accuracy: Floats, doublings: Floats, level: Floats) -> Floats:

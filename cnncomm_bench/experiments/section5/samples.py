@@ -2,12 +2,13 @@
 
 Standard and robust training on a geometric ladder of training sets, all with the same number of steps, so that only
 the data differ. In the paper's analogy data are transmit power: the exchange rate is how many dB of threshold a
-doubling of the data buys.
+doubling of the data buys, 3.01 dB where data were power. The control is a ladder of copies of the smallest training
+set. What the paper says of noise at the carrier's frequency has a module of its own, `carrier_noise`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,10 @@ from ...data import balanced_subset
 from ...evaluation import evaluate
 from ...results.claims import Claim, decide
 from ...results.statistics import (
+    CONFIDENCE,
     Counts,
     Curve,
+    Effect,
     common_level,
     effect_of,
     estimate,
@@ -29,12 +32,16 @@ from ...results.statistics import (
     with_signs,
 )
 from ..training import BATCH_SIZE, at_snr
+from . import carrier_noise
 from . import curve_figures as figures
+from .carriers import IMAGES
 from .experiment_result import ExperimentResult
-from .rates import exchange_rate, ladder, needed, permuted_rate
+from .rates import exchange_rate, ladder, needed, permuted_rates
 from .setting import Setting
 
 KINDS = ("standard", "robust")
+CONTROLLED = "robust"
+"""The training whose ladder has a control: that of the claim."""
 RUNGS, FULL_RUNGS = 6, 8
 REPEATS, FULL_REPEATS = 1, 3
 STEPS, FULL_STEPS = 200, 4000
@@ -45,6 +52,36 @@ ATTACK = "pgd:steps=10"
 GRID_DB = tuple(float(snr_db) for snr_db in range(0, 55, 5))
 RESAMPLES = 1000
 
+DOUBLING_DB = float(10 * np.log10(2))
+"""Twice the transmit power, dB: what the analogy predicts for twice the data."""
+
+
+class Training(NamedTuple):
+    """A network of the ladder.
+
+    Attributes
+    ----------
+    kind : {"standard", "robust"}
+        Robust: trained on single-step adversarial images at 20 dB.
+    images : int
+        Size of the training set, balanced over the classes.
+    distinct : int
+        How many of them are no copies.
+    repeat : int
+        Another choice of images, and another network.
+    """
+
+    kind: str
+    images: int
+    distinct: int
+    repeat: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the training, and of its checkpoint."""
+        size = f"{self.images}" if self.distinct == self.images else f"{self.distinct} copied to {self.images}"
+        return f"{self.kind} {size} #{self.repeat}"
+
 
 def run(setting: Setting) -> ExperimentResult:
     """Train on ever more images, with and without an adversary, and see what each doubling buys.
@@ -52,7 +89,7 @@ def run(setting: Setting) -> ExperimentResult:
     Returns
     -------
     ExperimentResult
-        Tables `samples` (a row for each training) and `exchange` (dB a doubling).
+        Tables `samples` (a row for each training), `exchange` (dB a doubling) and `carrier-noise`.
 
     Raises
     ------
@@ -62,87 +99,115 @@ def run(setting: Setting) -> ExperimentResult:
     rungs, repeats = (FULL_RUNGS, FULL_REPEATS) if setting.full else (RUNGS, REPEATS)
     setting.need("samples", train=2 * setting.classes * 2 ** (rungs - 1), test=10 * setting.classes)
     sizes = ladder(len(setting.train_images), rungs)
-    trainings = [(kind, size, repeat) for repeat in range(repeats) for size in sizes for kind in KINDS]
+    trainings = list(dict.fromkeys(
+        Training(kind, size, distinct, repeat)
+        for repeat in range(repeats) for size in sizes for kind in KINDS
+        for distinct in ((size, sizes[0]) if kind == CONTROLLED else (size,))
+    ))  # fmt: skip
     tests, truth = (part.cpu() for part in setting.tests(FULL_TESTS if setting.full else TESTS))
-    predictions = []
-    for training in trainings:
-        model = network(setting, *training)
-        found = evaluate(
-            model, tests, truth, attacks=[ATTACK], snr_db=GRID_DB, seed=setting.seed, device=setting.device,
-            name=_name(*training),
-        )  # fmt: skip
-        predictions.append(found.predictions)
+    predictions = [
+        evaluate(trained(setting, training), tests, truth, attacks=[ATTACK], snr_db=GRID_DB, seed=setting.seed,
+                 device=setting.device, name=training.name).predictions
+        for training in trainings
+    ]  # fmt: skip
     counts = Counts(pd.concat(predictions), classes=setting.classes, seed=setting.seed, resamples=RESAMPLES)
-    table = pd.DataFrame([_row(counts, curve, *training) for curve, training in zip(counts.curves, trainings)])
+    table = pd.DataFrame([_row(counts, training) for training in trainings])
     exchange, claims = [], []
     for kind in KINDS:
-        row, judged = _judge(counts, kind, [t for t in trainings if t[0] == kind], setting.seed)
+        row, judged = _judge(counts, [training for training in trainings if training.kind == kind], sizes)
         exchange.append(row)
         claims += judged
     claims.insert(0, _gap(counts, trainings, sizes))
     rates = pd.DataFrame(exchange)
+    networks = {kind: network(setting, kind, sizes[-1]) for kind in KINDS}
+    harm = carrier_noise.compare(networks, *setting.tests(IMAGES), device=setting.device, seed=setting.seed)
     return ExperimentResult(
         "samples",
-        tables={"samples": with_signs(table, GRID_DB[0], GRID_DB[-1]), "exchange": rates},
-        claims=claims,
-        figures={"samples": figures.samples(table, rates)},
-        text=_text(table, rates, claims[0]),
+        tables={"samples": with_signs(table, GRID_DB[0], GRID_DB[-1]), "exchange": rates, "carrier-noise": harm},
+        claims=[*claims, *carrier_noise.judge(harm)],
+        figures={"samples": figures.samples(table, rates), "carrier-noise": figures.carrier_noise(harm)},
+        text="\n".join([_text(table, rates, claims[0]), carrier_noise.summary(harm)]),
     )
 
 
-def network(setting: Setting, kind: str, size: int, repeat: int = 0) -> nn.Module:
-    """A network of the ladder.
+def network(setting: Setting, kind: str, size: int) -> nn.Module:
+    """The first network of the ladder of a kind and a size."""
+    return trained(setting, Training(kind, size, size))
 
-    Parameters
-    ----------
-    setting : Setting
-    kind : {"standard", "robust"}
-        Robust: trained on single-step adversarial images at 20 dB.
-    size : int
-        How many training images, balanced over the classes.
-    repeat : int
-        Another choice of images, and another network.
-    """
-    rows = balanced_subset(setting.train_labels.numpy(), size, 1000 * setting.seed + repeat)
-    chosen = torch.from_numpy(rows)
+
+def trained(setting: Setting, training: Training) -> nn.Module:
+    """A network of the ladder; one that is finished is loaded."""
+    rows = balanced_subset(setting.train_labels.numpy(), training.distinct, 1000 * setting.seed + training.repeat)
+    chosen = torch.from_numpy(np.resize(rows, training.images))
     steps = FULL_STEPS if setting.full else STEPS
+    robust = at_snr(parse(TRAINING_ATTACK), TRAINING_DB, setting.seed) if training.kind == "robust" else None
     return setting.trained(
-        f"samples {_name(kind, size, repeat)}",
+        f"samples {training.name}",
         setting.train_images[chosen],
         setting.train_labels[chosen],
-        disturb=at_snr(parse(TRAINING_ATTACK), TRAINING_DB, setting.seed) if kind == "robust" else None,
-        epochs=max(1, round(steps / -(-size // BATCH_SIZE))),
-        seed=repeat,
+        disturb=robust,
+        epochs=max(1, round(steps / -(-training.images // BATCH_SIZE))),
+        seed=training.repeat,
     )
 
 
-def _judge(
-    counts: Counts, kind: str, trainings: list[tuple[str, int, int]], seed: int
-) -> tuple[dict[str, Any], list[Claim]]:
+def _judge(counts: Counts, trainings: list[Training], sizes: list[int]) -> tuple[dict[str, Any], list[Claim]]:
+    """The exchange rate of a kind of training, and that of its control."""
+    kind = trainings[0].kind
+    growing = [training for training in trainings if training.distinct == training.images]
+    what = f"threshold of {ATTACK} against the logarithm of {sizes[0]} to {sizes[-1]} training images"
+    rate, beyond, row, claim = _rate(counts, "samples", growing, what)
+    predicted = decide(
+        "samples-rate", f"{kind} training", "realised", beyond,
+        f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is "
+        f"{'within' if rate.low <= DOUBLING_DB <= rate.high else 'outside'} the interval of what is measured, "
+        f"{rate.at:.2f} ({rate.low:.2f} to {rate.high:.2f}); {what}",
+        statement=_STATEMENTS["samples-rate"],
+    )  # fmt: skip
+    row, claims = {"training": kind, "predicted": DOUBLING_DB, **row}, [claim, predicted]
+    if kind == CONTROLLED:
+        copies = [training for training in trainings if training.distinct == sizes[0]]
+        _, _, control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
+        row |= {f"copies_{name}": value for name, value in control.items()}
+        claims.append(claim)
+    return row, claims
+
+
+def _rate(
+    counts: Counts, name: str, trainings: list[Training], what: str
+) -> tuple[Effect, Effect, dict[str, float], Claim]:
+    """The exchange rate, that rate less the predicted one, its row of the table, and its claim."""
     everyone = np.ones(len(counts.images), dtype=np.bool_)
     level = common_level(counts, everyone)
-    found = [threshold(counts, _curve(counts, *training), everyone, level).at for training in trainings]
-    raw = np.stack(found, axis=1)
+    raw = np.stack([threshold(counts, _curve(counts, each), everyone, level).at for each in trainings], axis=1)
     values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
-    doublings = np.log2([size for _, size, _ in trainings])
-    rate, control = exchange_rate(values, doublings, seed=seed), permuted_rate(values[0], doublings, seed=seed)
+    doublings = np.log2([training.images for training in trainings])
+    rate = exchange_rate(values, doublings, seed=counts.seed)
+    beyond = exchange_rate(values + DOUBLING_DB * doublings, doublings, seed=counts.seed)
+    permuted, p = permuted_rates(values[0], doublings, seed=counts.seed)
     off = int((~np.isfinite(raw[0])).sum())
-    where = f"threshold of {ATTACK} against the logarithm of {trainings[0][1]} to {trainings[-1][1]} training images"
-    claims = [
-        decide("samples", f"{kind} training", "realised", rate, f"dB a doubling, {where}",
-               reason=f"{off} of {len(raw[0])} thresholds are off the grid" if off else ""),
-        decide("samples-control", f"{kind} training", "realised", control, f"dB a doubling, {where}"),
-    ]  # fmt: skip
-    names = ("db_per_doubling", "low", "high", "permuted", "permuted_low", "permuted_high")
-    return {"training": kind, **dict(zip(names, (*rate.interval, *control)))}, claims
+    reason = f"{off} of {len(raw[0])} thresholds are off the grid" if off else ""
+    if not reason and p >= 1 - CONFIDENCE:
+        reason = "sizes in random order give as large a rate too often"
+    evidence = (
+        f"dB a doubling, {what}; p {p:.2g} of {len(trainings)} sizes in random order, both it and the interval decide"
+    )
+    both = rate._replace(p_positive=max(rate.p_positive, p / 2), p_negative=max(rate.p_negative, p / 2))
+    claim = decide(name, f"{trainings[0].kind} training", "realised", both, evidence, reason=reason,
+                   statement=_STATEMENTS.get(name, ""))  # fmt: skip
+    names = ("db_per_doubling", "low", "high", "permuted_low", "permuted_high", "p")
+    return rate, beyond, dict(zip(names, (*rate.interval, *permuted[1:], p))), claim
 
 
-def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]) -> Claim:
+def _gap(counts: Counts, trainings: list[Training], sizes: list[int]) -> Claim:
     """How many doublings more data robust learning needs: Schmidt's sample complexity gap."""
     accuracies = counts.accuracies(np.ones(len(counts.images), dtype=np.bool_))
     mean = {}
     for kind in KINDS:
-        cells = [[_cell(_curve(counts, *t), kind) for t in trainings if t[:2] == (kind, size)] for size in sizes]
+        cells = [
+            [_cell(_curve(counts, each), kind) for each in trainings if each[:3] == (kind, size, size)]
+            for size in sizes
+        ]
         mean[kind] = accuracies[:, cells].mean(2)
     doublings = np.log2(sizes)
     behind = doublings[-1] - needed(mean["standard"], doublings, mean["robust"][:, -1])
@@ -159,10 +224,11 @@ def _gap(counts: Counts, trainings: list[tuple[str, int, int]], sizes: list[int]
     return decide("samples-gap", "robust against standard training", "realised", effect, evidence)
 
 
-def _row(counts: Counts, curve: Curve, kind: str, size: int, repeat: int) -> dict[str, Any]:
+def _row(counts: Counts, training: Training) -> dict[str, Any]:
     everyone = np.ones(len(counts.images), dtype=np.bool_)
-    accuracies = counts.accuracies(everyone)[0]
-    row: dict[str, Any] = {"training": kind, "images": size, "repeat": repeat}
+    accuracies, curve = counts.accuracies(everyone)[0], _curve(counts, training)
+    row: dict[str, Any] = {"training": training.kind, "images": training.images, "distinct": training.distinct,
+                           "repeat": training.repeat}  # fmt: skip
     for name, cell in (("accuracy", curve.clean), ("robust_accuracy", _cell(curve, "robust"))):
         low, high = wilson(accuracies[cell], np.array(everyone.sum()))
         row |= {name: float(accuracies[cell]), f"{name}_low": float(low), f"{name}_high": float(high)}
@@ -176,25 +242,37 @@ def _cell(curve: Curve, kind: str) -> int:
     return curve.clean if kind == "standard" else int(curve.cells[curve.snr_db == TRAINING_DB][0])
 
 
-def _curve(counts: Counts, kind: str, size: int, repeat: int) -> Curve:
-    return next(curve for curve in counts.curves if curve.model == _name(kind, size, repeat))
+def _curve(counts: Counts, training: Training) -> Curve:
+    return next(curve for curve in counts.curves if curve.model == training.name)
 
 
-def _name(kind: str, size: int, repeat: int) -> str:
-    return f"{kind} {size} #{repeat}"
+_STATEMENTS = {
+    "samples-rate": (
+        "Data are transmit power (Ge et al., Section 5.2, in our words): a doubling of the training images buys at "
+        "least what twice the power does, 3.01 dB."
+    ),
+    "samples-control": (
+        "Control, to come out undecided: training sets that grow by copies of the same images buy nothing."
+    ),
+}
 
 
 def _text(table: pd.DataFrame, rates: pd.DataFrame, gap: Claim) -> str:
     lines = []
     for kind, rate in zip(KINDS, rates.itertuples()):
-        rows = table[(table.training == kind) & (table.repeat == 0)]
+        rows = table[(table.training == kind) & (table.repeat == 0) & (table.distinct == table.images)]
         first, last = rows.iloc[0], rows.iloc[-1]
         lines.append(
             f"{kind.capitalize()} training, from {first.images} to {last.images} images: accuracy "
             f"{first.accuracy:.3f} to {last.accuracy:.3f}, accuracy at {TRAINING_DB:g} dB {first.robust_accuracy:.3f} "
             f"to {last.robust_accuracy:.3f}; a doubling buys {rate.db_per_doubling:.2f} dB of threshold "
-            f"(95 % interval {rate.low:.2f} to {rate.high:.2f}; permuted sizes {rate.permuted_low:.2f} to "
-            f"{rate.permuted_high:.2f})."
+            f"(95 % interval {rate.low:.2f} to {rate.high:.2f}; predicted {DOUBLING_DB:.2f}; p {rate.p:.2g} of sizes "
+            "in random order)."
         )
+    lines.append(
+        f"{CONTROLLED.capitalize()} training on copies of the smallest set: "
+        f"{rate.copies_db_per_doubling:.2f} dB a doubling ({rate.copies_low:.2f} to {rate.copies_high:.2f}; "
+        f"p {rate.copies_p:.2g})."
+    )
     bound = "" if gap.high is not None else "at least "
     return "\n".join([*lines, f"Robust learning needs {bound}{gap.effect:.1f} doublings more data: {gap.evidence}."])

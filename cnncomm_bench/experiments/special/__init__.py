@@ -1,5 +1,6 @@
 """The paper's "special" CNN, which sends labels as images over the channel (Section 3 of Ge et al.)."""
 
-from . import comparison
+from . import comparison, image_comparison
+from .autoencoder import SIDE
 
-__all__ = ["comparison"]
+__all__ = ["SIDE", "comparison", "image_comparison"]

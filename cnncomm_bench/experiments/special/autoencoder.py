@@ -1,10 +1,14 @@
 """The "special" CNN of Ge et al., Section 3: labels deconvolved to images, sent over the channel, and relabelled.
 
 Transmitter and receiver are trained together through the channel (as O'Shea and Hoydis 2017 do with dense layers):
-256 labels, 8 bits, become images of 4 x 4 samples, so that the rate is 1/2 like the convolutional code's.
+256 labels, 8 bits, become images of 4 x 4 samples, so that the rate is 1/2 like the convolutional code's. Larger
+images, with pooling, are designed in `image_networks`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +59,29 @@ class Receiver(nn.Module):
         return logits
 
 
+class Design(NamedTuple):
+    """What a special CNN sends, and the networks at both ends.
+
+    Attributes
+    ----------
+    labels : int
+    transmitter : callable
+        Makes a network: labels of shape-(N,) to samples of mean power one, shape-(N, m).
+    receiver : callable
+        Makes a network: samples to logits of shape-(N, labels).
+    trained_at_db : (float, float)
+        SNRs are drawn evenly from this range.
+    """
+
+    labels: int
+    transmitter: Callable[[], nn.Module]
+    receiver: Callable[[], nn.Module]
+    trained_at_db: tuple[float, float]
+
+
+SIGNALS = Design(LABELS, Transmitter, Receiver, TRAINED_AT_DB)
+
+
 class SpecialCnn:
     """A transmitter and a receiver, trained together in one noise.
 
@@ -62,8 +89,9 @@ class SpecialCnn:
     ----------
     noise : Stable
     ruler : {"dispersion", "geometric"}
+    design : Design
     steps, batch : int
-        Of the training, at SNRs drawn evenly from `TRAINED_AT_DB`.
+        Of the training.
     seed : int
     quiet : bool
         Show no progress.
@@ -75,19 +103,27 @@ class SpecialCnn:
     """
 
     def __init__(
-        self, noise: Stable, ruler: str, *, steps: int = 1500, batch: int = 512, seed: int = 0, quiet: bool = False
+        self,
+        noise: Stable,
+        ruler: str,
+        design: Design = SIGNALS,
+        *,
+        steps: int = 1500,
+        batch: int = 512,
+        seed: int = 0,
+        quiet: bool = False,
     ) -> None:
         self.noise, self.ruler = noise, ruler
         with torch.random.fork_rng(devices=[]):  # initial weights come from torch's global generator
             torch.manual_seed(seed)
-            self.transmitter, self.receiver = Transmitter(), Receiver()
+            self.transmitter, self.receiver = design.transmitter(), design.receiver()
         generator = np.random.default_rng(seed)
         weights = [*self.transmitter.parameters(), *self.receiver.parameters()]
         optimiser = torch.optim.Adam(weights, lr=3e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         for _ in tqdm(range(steps), desc=f"training in {noise.spec}", unit="step", disable=quiet, mininterval=0.5):
-            labels = torch.from_numpy(generator.integers(0, LABELS, batch))
-            loss = F.cross_entropy(self._logits(labels, generator.uniform(*TRAINED_AT_DB), generator), labels)
+            labels = torch.from_numpy(generator.integers(0, design.labels, batch))
+            loss = F.cross_entropy(self._logits(labels, generator.uniform(*design.trained_at_db), generator), labels)
             if not loss.isfinite():
                 raise BenchError(f"training in {noise.spec}: the loss is {loss.item()}; pass another seed", "seed")
             optimiser.zero_grad(set_to_none=True)
@@ -102,7 +138,7 @@ class SpecialCnn:
 
     @torch.inference_mode()
     def measure(self, snr_db: float, rule: Rule, seed: int, batch: int = 4096) -> Counts:
-        """Count wrong labels, and the wrong bits of their numbers, until the rule is met."""
+        """Count wrong labels of `SIGNALS`, and the wrong bits of their numbers, until the rule is met."""
         counts, generator = Counts(rule, independent=False), np.random.default_rng([seed, 1])
         while not counts.done:
             labels = generator.integers(0, LABELS, batch)

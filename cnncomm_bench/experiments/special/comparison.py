@@ -27,7 +27,7 @@ COLUMNS = ["alpha", "system", "ruler", "snr_db", "bits", "errors", "ber", "ber_l
 def compare(
     alphas: Sequence[float | str] = (2.0, 1.0),
     snr_db: str | Sequence[float] = "0:20:2.5",
-    ruler: str = "dispersion",
+    rulers: Sequence[str] = ("dispersion",),
     *,
     out: str | Path,
     steps: int = 1500,
@@ -42,7 +42,8 @@ def compare(
     alphas : sequence of float or str
     snr_db : str or sequence of float
         As for the link.
-    ruler : {"dispersion", "geometric"}
+    rulers : sequence of str
+        One of dispersion and geometric.
     out : str or Path
         Folder for `special.csv` and the figure.
     steps : int
@@ -64,11 +65,14 @@ def compare(
     """
     if steps < 1:
         raise UsageError(f"{steps} steps of training: expected at least 1", "steps")
+    settings = Settings.of(alphas=tuple(alphas), snr_db=snr_db, rulers=tuple(rulers), max_bits=max_bits, seed=seed)
+    if len(settings.rulers) > 1:
+        raise UsageError(f"{len(settings.rulers)} rulers for signals of 4 x 4: expected one; pass dispersion", "rulers")
+    (ruler,) = settings.rulers
     if ruler == "realised":
         raise UsageError(
-            "the realised ruler needs frames longer than 16 samples: pass dispersion or geometric", "ruler"
+            "the realised ruler needs frames longer than 16 samples: pass dispersion or geometric", "rulers"
         )
-    settings = Settings.of(alphas=tuple(alphas), snr_db=snr_db, rulers=(ruler,), max_bits=max_bits, seed=seed)
     rule, folder = Rule(1000, max_bits), make_folder(Path(out))
     rows: list[dict[str, Any]] = []
     for alpha in settings.alphas:

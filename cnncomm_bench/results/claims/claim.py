@@ -54,7 +54,6 @@ STATEMENTS = {
         "Robust learning needs more data than standard learning for the same accuracy (Schmidt et al. 2018; Ge et al., "
         "Section 5.2)."
     ),
-    "samples-control": "Control, to come out undecided: no trend where the sizes of the training sets are permuted.",
     "tradeoff": "Robustness costs accuracy (Ge et al., Section 5.3, in our words).",
     "checkbits": (
         "A second stream of lower resolution checks the first (Ge et al., Section 5.4, in our words): the two disagree "

@@ -39,6 +39,7 @@ _UNITS = {
     "carriers-control": "rank correlation",
     "samples": "dB a doubling",
     "samples-control": "dB a doubling",
+    "samples-rate": "dB a doubling",
     "samples-gap": "doublings",
     "tradeoff": "accuracy per 10 dB",
     "tradeoff-control": "accuracy per 10 dB",

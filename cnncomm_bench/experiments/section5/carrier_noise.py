@@ -1,0 +1,191 @@
+"""Tests whether noise at the carrier's frequency does more harm than white noise of the same SNR (Section 5.2).
+
+On the link the carrier is known, and both error rates have closed forms. In a CNN it is where the adversary spends its
+power: random noise is given the mean spectrum of its perturbations, or the one frequency at which they are strongest.
+The control keeps the powers and puts them at frequencies in random order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import ndtr
+from torch import Tensor, nn
+
+from ... import snr
+from ..._utils.frames import rows
+from ...attacks import Logits, filtered_noise, predict
+from ...results.claims import Claim, decide
+from ...results.statistics import Floats, paired_difference
+from .carriers import ADVERSARY_DB, SNRS_DB
+from .spectrum import Bools, density, perturbations
+
+LINK_DB = (-10.0, -5.0, 0.0, 5.0, 10.0)
+SPECTRUM, STRONGEST = "the adversary's spectrum", "its strongest frequency"
+LINK, TONE = "link, uncoded BPSK", "a tone on the carrier"
+_ORDERS = 5
+_BATCH = 125
+
+
+class HarmRow(NamedTuple):
+    """Row of the table `carrier-noise`: error rates under white noise and under noise at the carrier.
+
+    The difference is of them, `elsewhere` the mean error of noise at frequencies in random order, and its difference
+    from white noise; NaN on the link.
+    """
+
+    system: str
+    noise: str
+    snr_db: float
+    white: float
+    carrier: float
+    difference: float
+    low: float
+    high: float
+    elsewhere: float
+    elsewhere_difference: float
+    elsewhere_low: float
+    elsewhere_high: float
+
+
+def tone_error(snr_db: Floats) -> Floats:
+    """Bit error rate of BPSK under a tone on its carrier, of random phase in each frame.
+
+    A tone of noise power s^2 reaches a matched filter as sqrt(2) s cos(phase), and a symbol of power one is lost
+    beyond 1: at a share arccos(1 / (sqrt(2) s)) / pi of the phases, at none where the SNR is above 3 dB.
+
+    Examples
+    --------
+    >>> float(tone_error(np.array(0.0)).round(4))
+    0.25
+    """
+    amplitude = np.sqrt(2) * 10 ** (-np.asarray(snr_db) / 20)
+    rate: Floats = np.arccos(np.minimum(1.0, 1 / amplitude)) / np.pi
+    return rate
+
+
+def white_error(snr_db: Floats) -> Floats:
+    """Bit error rate of BPSK in Gaussian noise, Q(sqrt(SNR))."""
+    rate: Floats = ndtr(-(10 ** (np.asarray(snr_db) / 20)))
+    return rate
+
+
+def compare(
+    networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor, *, device: str, seed: int = 0
+) -> pd.DataFrame:
+    """Error rates under noise at the carrier and under white noise, of networks and of the link.
+
+    Parameters
+    ----------
+    networks : mapping of str to nn.Module
+        On the device.
+    images : Tensor, shape-(N, C, H, W)
+        In [0, 1].
+    labels : Tensor, shape-(N,), int64
+    device : str
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        See `HarmRow`.
+    """
+    found = [row for name, model in networks.items() for row in _of_network(name, model, images, labels, device, seed)]
+    white, tone = white_error(np.array(LINK_DB)), tone_error(np.array(LINK_DB))
+    nan = (np.nan,) * 4
+    found += [
+        HarmRow(LINK, TONE, snr_db, w, t, t - w, t - w, t - w, *nan)
+        for snr_db, w, t in zip(LINK_DB, white.tolist(), tone.tolist(), strict=True)
+    ]
+    return pd.DataFrame(found)
+
+
+def judge(table: pd.DataFrame) -> list[Claim]:
+    """A claim at each SNR, and the controls of the networks'."""
+    claims, controls = [], []
+    for row in rows(table, HarmRow):
+        about = f"{row.system}, {row.noise}, {row.snr_db:g} dB"
+        exact = row.system == LINK
+        how = "closed forms" if exact else f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB"
+        evidence = f"error {row.carrier:.3g} against {row.white:.3g} under white noise of the same SNR; {how}"
+        effect = (row.difference, row.low, row.high)
+        statement = _STATEMENTS["carrier-noise"].format(snr_db=row.snr_db)
+        claims.append(decide("carrier-noise", about, "realised", effect, evidence, statement=statement))
+        if not exact:
+            evidence = f"error {row.elsewhere:.3g}, mean of {_ORDERS} orders, against {row.white:.3g} under white noise"
+            effect = (row.elsewhere_difference, row.elsewhere_low, row.elsewhere_high)
+            statement = _STATEMENTS["carrier-noise-control"]
+            controls.append(decide("carrier-noise-control", about, "realised", effect, evidence, statement=statement))
+    return [*claims, *controls]
+
+
+def summary(table: pd.DataFrame) -> str:
+    """The differences by SNR, a sentence a system and noise."""
+    texts = []
+    for (system, noise), part in table.groupby(["system", "noise"], sort=False):
+        each = ", ".join(f"{row.difference:+.3f} at {row.snr_db:g} dB" for row in rows(part, HarmRow))
+        texts.append(f"{system}, {noise}: error beyond that of white noise of the same SNR {each}.")
+    return "\n".join(texts)
+
+
+def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, device: str, seed: int) -> list[HarmRow]:
+    spectrum = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed)).mean(0)
+    half = spectrum[:, : images.shape[3] // 2 + 1]
+    strongest = torch.zeros_like(half)
+    strongest.view(-1)[half.argmax()] = 1
+    generator = torch.Generator().manual_seed(seed)
+    white = _right(model, images, labels, torch.ones_like(half), device, seed)
+    found = []
+    for noise, power in ((SPECTRUM, half), (STRONGEST, strongest)):
+        at = _right(model, images, labels, power, device, seed)
+        orders = [_order(half.numel(), int(half.argmax()), generator) for _ in range(_ORDERS)]
+        elsewhere = np.mean(
+            [
+                _right(model, images, labels, power.flatten()[order].reshape(half.shape), device, seed)
+                for order in orders
+            ],
+            axis=0,
+        )
+        for snr_db, w, c, e in zip(SNRS_DB, white.astype(float), at, elsewhere, strict=True):
+            found.append(
+                HarmRow(
+                    f"{name} CNN", noise, snr_db, 1 - w.mean(), 1 - c.mean(),
+                    float((w - c).mean()), *paired_difference(w - c),
+                    1 - e.mean(), float((w - e).mean()), *paired_difference(w - e),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _order(count: int, strongest: int, generator: torch.Generator) -> Tensor:
+    """A random order of frequencies that moves the strongest."""
+    order = torch.randperm(count, generator=generator)
+    return order.roll(1) if order[strongest] == strongest else order
+
+
+def _right(model: Logits, images: Tensor, labels: Tensor, power: Tensor, device: str, seed: int) -> Bools:
+    """Which images are right under random noise of a power spectrum, shape-(len(SNRS_DB), N)."""
+    grid = torch.tensor(SNRS_DB, dtype=torch.float64)
+    parts = []
+    for first in range(0, len(images), _BATCH):
+        clean, target = images[first : first + _BATCH].to(device), labels[first : first + _BATCH].to(device)
+        noise = filtered_noise(snr.digests(clean), tuple(clean.shape[1:]), power.sqrt(), seed=seed)
+        disturbed, _ = snr.project(clean, noise.to(device), grid)
+        parts.append(torch.stack([predict(model, noisy) == target for noisy in disturbed]).cpu())
+    return torch.cat(parts, 1).numpy()
+
+
+_STATEMENTS = {
+    "carrier-noise": (
+        "Noise at the carrier's frequency does more harm than white noise of the same SNR (Ge et al., Section 5.2, in "
+        "our words), at {snr_db:g} dB."
+    ),
+    "carrier-noise-control": (
+        "Control, not to be supported: noise as concentrated, at frequencies in random order, does more harm than "
+        "white noise."
+    ),
+}
