@@ -20,7 +20,7 @@ from ... import snr
 from ..._utils.frames import rows
 from ...attacks import Logits, filtered_noise, predict
 from ...results.claims import Claim, decide
-from ...results.statistics import Floats, paired_difference
+from ...results.statistics import Floats, effect_of_normal, paired_difference
 from .carriers import ADVERSARY_DB, SNRS_DB
 from .spectrum import Bools, density, perturbations
 
@@ -113,8 +113,10 @@ def judge(table: pd.DataFrame) -> list[Claim]:
         how = "closed forms" if exact else f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB"
         evidence = f"error {row.carrier:.3g} against {row.white:.3g} under white noise of the same SNR; {how}"
         effect = (row.difference, row.low, row.high)
+        # The link's error rates have no error: there is nothing to adjust.
+        judged = effect if exact else effect_of_normal(*effect)
         statement = _STATEMENTS["carrier-noise"].format(snr_db=row.snr_db)
-        claims.append(decide("carrier-noise", about, "realised", effect, evidence, statement=statement))
+        claims.append(decide("carrier-noise", about, "realised", judged, evidence, statement=statement))
         if not exact:
             evidence = f"error {row.elsewhere:.3g}, mean of {_ORDERS} orders, against {row.white:.3g} under white noise"
             effect = (row.elsewhere_difference, row.elsewhere_low, row.elsewhere_high)
