@@ -1,12 +1,20 @@
 """What a dry run foretells, beside what the run then takes."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+import torch
 
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.cli import tables as summary
+from cnncomm_bench.data import Dataset
 from cnncomm_bench.evaluation import execute, executors, miniature, prepare
-from cnncomm_bench.evaluation.forecast import estimate
-from cnncomm_bench.results import RunConfig
+from cnncomm_bench.evaluation.cells import Cell
+from cnncomm_bench.evaluation.forecast import Costs, estimate
+from cnncomm_bench.evaluation.miniature import Miniature
+from cnncomm_bench.evaluation.worker import Job, Worker
+from cnncomm_bench.results import Entry, RunConfig
 
 ARGUMENTS = {
     "attacks": ["gaussian", "impulse-square", "fgm", "pgd:steps=4", "fmn:steps=6", "square-attack:queries=10"],
@@ -45,6 +53,38 @@ def test_passes_of_auto_pgd_are_foretold_within_a_fifth(model, tmp_path, monkeyp
     forward, backward = (60 * sum(facts[f"{way}_passes"].values()) for way in ("forward", "backward"))
     assert told.forward_passes == pytest.approx(clean + forward, rel=0.2)
     assert told.backward_passes == pytest.approx(backward, rel=0.2)
+
+
+def test_adversaries_far_above_the_first_grid_are_foretold():
+    """A plane at 65 dB, with a spread of 4: the passes of 64 images are foretold from 16, on a grid that has it."""
+    rng = np.random.default_rng(0)
+    wave = rng.choice([-1.0, 1.0], (1, 8, 8)) / 8
+    images, sides = rng.uniform(0.3, 0.7, (64, 1, 8, 8)), np.where(np.arange(64) % 2, 1.0, -1.0)
+    norms = np.sqrt(np.square(images).sum((1, 2, 3)))
+    away = sides * norms * 10 ** (-rng.normal(65, 4, 64) / 20) - ((images - 0.5) * wave).sum((1, 2, 3))
+    images = (images + away[:, None, None, None] * wave).astype(np.float32)
+    plane = torch.from_numpy(wave).float()
+
+    def model(batch: torch.Tensor) -> torch.Tensor:
+        along = 100 * ((batch - 0.5) * plane).sum((1, 2, 3))
+        return torch.stack([-along, along], 1)
+
+    labels = (sides > 0).astype(np.int64)
+    worker = Worker([model], ["plane"], Dataset.of(images, labels), batch_size=64)
+    attack = parse("pgd:steps=5")
+    entry = Entry(spec=attack.spec, adversary=True, family="pgd")
+    suite = SimpleNamespace(attacks=[entry], rulers=("realised",), snr_db="auto")
+    info = SimpleNamespace(suite=suite, data=SimpleNamespace(classes=2), seeds=[0])
+    costs = Costs(Miniature(worker, info, piloted=True), 2)
+    (grid,) = costs.miniature.plan().grids
+    assert {0, 10, 50} < set(grid.snr_db) and 70 <= grid.snr_db[-1] <= 90
+    assert len([db for db in grid.snr_db if 60 <= db <= 70]) >= 5
+    cell = Cell(0, attack, "realised", 0, np.arange(64), grid.snr_db)
+    (done,) = worker.compute([Job(0, cell, labels)], lambda cell, count: None)
+    foretold = costs.of(cell)
+    # 16 images err by 4 dB / 4 in the mean, that is less than half a step of some eight attempts.
+    assert foretold.backward == pytest.approx(64 * sum(done.facts["backward_passes"].values()), rel=0.25)
+    assert foretold.forward == pytest.approx(64 * sum(done.facts["forward_passes"].values()), rel=0.25)
 
 
 def test_several_workers_share_the_time(monkeypatch):

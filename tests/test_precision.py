@@ -1,6 +1,7 @@
 """Runs whose grids a pilot lays, runs to a precision, runs that fit into minutes: end to end on few images."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -126,9 +127,7 @@ def test_images_of_noises_and_adversaries_are_limited_unless_asked_for(capsys):
 class _Costs:
     """An image of a noise takes 10 ms, of an adversary a second; the pilot has one round."""
 
-    class miniature:  # noqa: N801
-        plan = staticmethod(Plan)
-        rounds = staticmethod(lambda cell: [cell])
+    miniature = SimpleNamespace(plan=Plan, rounds=lambda cell: [cell])
 
     def of(self, cell):
         return Cost(0, 0, len(cell.images) * (1.0 if cell.attack.needs_model else 0.01))

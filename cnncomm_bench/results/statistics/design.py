@@ -99,8 +99,8 @@ def pilot_points(models: Sequence[Answers], *, adversary: bool) -> tuple[float, 
     -------
     tuple of float
         In the first round the multiples of 10 dB from 0 to 50. Then upwards until accuracy is back within two points
-        of clean, or all but one of few images are, or 100 dB; for noises downwards while the level is not reached; at last finer steps where a curve
-        rises between two neighbours.
+        of clean, or but for one image where they are few, or 100 dB; for noises downwards while the level is not
+        reached; at last finer steps where a curve rises between two neighbours.
     """
     if not models:
         return _lattice(FIRST_DB[1], LAST_DB[0], COARSE_DB)
