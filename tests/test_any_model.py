@@ -511,11 +511,11 @@ def test_models_of_different_sizes_get_their_own_images(several):
     request = prepared(["small.pt", "large.pt", "any_size.pt"], arch=archs, size=["8", "12", "none"], out="run")
     shapes = [request.dataset.view(model).shape for model in range(3)]
     assert shapes == [(12, 3, 8, 8), (12, 3, 12, 12), (12, 3, 8, 8)]  # what takes any size takes the first one's
-    run = execute(request, quiet=True)
+    run = execute(request, quiet=True, outputs=False)
     assert not run.info.failures
     noisy = run.predictions[(run.predictions.attack == "gaussian") & run.predictions.reached]
     assert (noisy.realised_snr_db - noisy.snr_db).abs().max() < 1e-4
-    alone = execute(prepared(["large.pt"], arch="nets.py:large", size="12", out="alone"), quiet=True)
+    alone = execute(prepared(["large.pt"], arch="nets.py:large", size="12", out="alone"), quiet=True, outputs=False)
     both = run.curves[run.curves.model == "large"]
     assert both.accuracy.tolist() == alone.curves.accuracy.tolist()
     assert any(line.startswith("large: the models get images of their own sizes, this one of") for line in run.warnings)
@@ -563,7 +563,7 @@ def test_other_classes_than_the_models_are_refused_at_opening(several, linear):
 def test_near_chance_is_reported_after_the_clean_cells(several, capsys):
     from cnncomm_bench.evaluation import execute
 
-    execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]))
+    execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]), outputs=False)
     assert "warning: small: clean accuracy" in capsys.readouterr().err
 
 
@@ -611,7 +611,7 @@ def test_torchvisions_operators_are_there_before_own_code_and_trusted_pickles(tm
     assert len(called) == 2
 
 
-# The table of the docs -------------------------------------------------------------------------------------------------
+# The table of the docs -----------------------------------------------------------------------------------------------
 
 ROWS = {
     "state dict": "test_models.py::test_torchvision_architecture_and_classes_from_file",

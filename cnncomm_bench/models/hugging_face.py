@@ -260,7 +260,7 @@ def _sizes(content: dict[str, Any], config: dict[str, Any]) -> tuple[int | None,
     if size is None or not content.get("do_resize", True):
         return None, _side(config.get("image_size")) if isinstance(config.get("image_size"), int) else None, False
     sides = size if isinstance(size, dict) else {"height": size, "width": size}
-    shorter = sides.get("shortest_edge", sides.get("height"))
+    shorter: Any = sides.get("shortest_edge", sides.get("height"))
     crop = content.get("crop_size") if content.get("do_center_crop") else None
     side = crop.get("height") if isinstance(crop, dict) else crop
     if "crop_pct" in content and "shortest_edge" in sides and int(shorter) < 384:  # as convnext's processor has it
