@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,8 @@ GRID = [15, 30]
 BLACK = ["gaussian", "square-attack:queries=5"]
 
 NET = """
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
@@ -507,11 +511,11 @@ def test_models_of_different_sizes_get_their_own_images(several):
     request = prepared(["small.pt", "large.pt", "any_size.pt"], arch=archs, size=["8", "12", "none"], out="run")
     shapes = [request.dataset.view(model).shape for model in range(3)]
     assert shapes == [(12, 3, 8, 8), (12, 3, 12, 12), (12, 3, 8, 8)]  # what takes any size takes the first one's
-    run = execute(request, quiet=True)
+    run = execute(request, quiet=True, outputs=False)
     assert not run.info.failures
     noisy = run.predictions[(run.predictions.attack == "gaussian") & run.predictions.reached]
     assert (noisy.realised_snr_db - noisy.snr_db).abs().max() < 1e-4
-    alone = execute(prepared(["large.pt"], arch="nets.py:large", size="12", out="alone"), quiet=True)
+    alone = execute(prepared(["large.pt"], arch="nets.py:large", size="12", out="alone"), quiet=True, outputs=False)
     both = run.curves[run.curves.model == "large"]
     assert both.accuracy.tolist() == alone.curves.accuracy.tolist()
     assert any(line.startswith("large: the models get images of their own sizes, this one of") for line in run.warnings)
@@ -559,7 +563,7 @@ def test_other_classes_than_the_models_are_refused_at_opening(several, linear):
 def test_near_chance_is_reported_after_the_clean_cells(several, capsys):
     from cnncomm_bench.evaluation import execute
 
-    execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]))
+    execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]), outputs=False)
     assert "warning: small: clean accuracy" in capsys.readouterr().err
 
 
@@ -605,3 +609,37 @@ def test_torchvisions_operators_are_there_before_own_code_and_trusted_pickles(tm
     torch.save(nn.Linear(2, 2), tmp_path / "whole.pt")
     formats.read_weights(tmp_path / "whole.pt", "torch", True)
     assert len(called) == 2
+
+
+# The table of the docs -----------------------------------------------------------------------------------------------
+
+ROWS = {
+    "state dict": "test_models.py::test_torchvision_architecture_and_classes_from_file",
+    "... of an architecture of your own": "test_models.py::test_state_dict_of_a_factory",
+    "TorchScript, torch.export": "test_models.py::test_torchscript",
+    "ONNX": "test_models.py::test_onnx",
+    "Keras": "test_any_model.py::test_keras_and_tensorflow_lite_get_a_hint",
+    "a folder of the Hugging Face hub": "test_hugging_face.py::test_a_classifier_of_transformers",
+    "... of timm": "test_hugging_face.py::test_a_model_of_timm",
+    "such a folder on the hub": "test_hugging_face.py::test_the_hub_gives_such_a_folder",
+    "a name": "test_any_model.py::test_a_checkpoint_and_a_name",
+    "an estimator of ART": "test_any_model.py::TestArt",
+    "a model of Foolbox": "test_any_model.py::TestFoolbox",
+    "any function of numpy arrays": "test_any_model.py::TestCommandLine",
+    "a torch module": "test_any_model.py::test_outputs_that_hold_logits",
+    "... in half precision": "test_any_model.py::test_modules_of_another_dtype",
+    "... that `torch.compile` made": "test_any_model.py::test_compiled_modules_get_batches_of_one_size",
+}
+
+
+def test_every_row_of_the_table_has_a_test():
+    root = Path(__file__).parents[1]
+    text = (root / "docs" / "models-and-data.md").read_text("utf-8")
+    table = text.split("## Models")[1].split("\n## ")[0].split("\n\n")[1]
+    rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    assert len(rows) == len(ROWS)
+    for row, (start, test) in zip(rows, ROWS.items(), strict=True):
+        assert row.startswith(start)
+        file, _, name = test.partition("::")
+        kind = "class" if name[0] == "T" else "def"
+        assert f"\n{kind} {name}" in (root / "tests" / file).read_text("utf-8")

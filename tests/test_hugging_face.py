@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 
 from cnncomm_bench._utils.errors import ModelError, UsageError
@@ -69,16 +68,14 @@ def test_the_hub_gives_such_a_folder(vit, monkeypatch):
         open_model("hf-hub:org/vit")
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
-def test_a_model_of_timm(tmp_path, file):
+def test_a_model_of_timm(tmp_path):
     timm = pytest.importorskip("timm")
     network = timm.create_model("resnet10t", num_classes=3).eval()
     stated = {"mean": [0.5] * 3, "std": [0.25] * 3, "input_size": [3, 32, 32], "crop_pct": 0.5,
               "interpolation": "bicubic", "label_names": ["ant", "bee", "cow"]}  # fmt: skip
     config = {"architecture": "resnet10t", "num_classes": 3, "pretrained_cfg": stated}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    save = torch.save if file.endswith("bin") else safetensors.torch.save_file
-    save(network.state_dict(), tmp_path / file)
+    torch.save(network.state_dict(), tmp_path / "pytorch_model.bin")
     model = open_model(str(tmp_path))
     assert (model.classes, model.size, model.preprocessing.resize, model.class_names[2]) == (3, 32, 64, "cow")
     x = torch.rand(2, 3, 32, 32)
@@ -122,10 +119,10 @@ class TestHostile:
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({"hidden_size": 10**9}, r"hidden_size is 1000000000, expected at most"),
+            ({"hidden_size": 10**9}, r"hidden_size is 1000000000, expected at most 16384"),
             ({"num_hidden_layers": 10**6}, r"num_hidden_layers is 1000000, expected at most 500"),
             (
-                {"hidden_size": 2**20, "num_attention_heads": 1},
+                {"hidden_size": 2**14, "num_attention_heads": 1},
                 r"describes [\d,]+ weights, and its file holds [\d,]+: refused",
             ),
             ({"hidden_size": 10}, r"the weights of vit do not fit its config.json: \d+ of another shape"),

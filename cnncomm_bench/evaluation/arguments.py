@@ -113,7 +113,7 @@ def _as_images(images: Any) -> ArrayLike:
     if len(shape) != 4 or 0 in shape:
         raise DataError(f"images of shape {shape}: expected (N, C, H, W), or (N, H, W, C) of 1 or 3 channels", "images")
     if pixels.dtype == np.uint8:
-        return pixels
+        return pixels  # type: ignore[no-any-return]
     if pixels.dtype.kind not in "iuf":
         raise DataError(f"images of {pixels.dtype}: expected uint8, or floats in [0, 1]", "images")
     whole, most = pixels.dtype.kind in "iu", 255 if pixels.dtype.kind in "iu" else 1
@@ -126,7 +126,7 @@ def _as_images(images: Any) -> ArrayLike:
                 "images",
             )
     kept = np.uint8 if whole else np.float32
-    return pixels if pixels.dtype == kept else np.asarray(pixels, dtype=kept)  # type: ignore[no-any-return]
+    return pixels if pixels.dtype == kept else np.asarray(pixels, dtype=kept)
 
 
 def _channels_first(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -25,6 +25,7 @@ from ..report import Run
 from ..results import AUTO, RunConfig
 from .arguments import arrays_of, as_tuple
 from .execution import execute
+from .models_and_data import options_of
 from .preparation import Request, choose_suite
 
 
@@ -158,22 +159,15 @@ def evaluate(
 def _opened(model: Any, pixels: ArrayLike, config: RunConfig) -> Model:
     """The model, whether it is an object or the name of a checkpoint."""
     (name,), device, shape = config.models, pick_device(config.device), tuple(pixels.shape[1:])
+    options = options_of(config, 0)
     if not isinstance(model, str | os.PathLike):
         dataset = Dataset(pixels, None, np.arange(1))
         example = dataset.floats(dataset.keep).to(device)
         size = auto_batch_size(shape, device) if config.batch_size == "auto" else config.batch_size
-        return model_of(model, example, name=name, batch_size=size, mean=config.mean, std=config.std)
+        return model_of(model, example, name=name, batch_size=size, mean=options["mean"], std=options["std"])
     side = shape[1] if shape[1] == shape[2] else None
-    found = open_model(
-        os.fspath(model),
-        arch=config.arch,
-        mean=config.mean,
-        std=config.std,
-        size=side,
-        channels=shape[0],
-        trust=config.trust,
-        device=device,
-    )
+    options["size"] = side
+    found = open_model(os.fspath(model), **options, channels=shape[0], trust=config.trust, device=device)
     if side is None and found.size is not None:
         raise DataError(
             f"{found.name} takes images of {found.size} x {found.size}, and these are {shape[1]} x {shape[2]}: "

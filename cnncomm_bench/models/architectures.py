@@ -123,9 +123,9 @@ def _torchvision(name: str, anywhere: bool = False) -> Architecture:
         return _timm(name)
     if name not in known:
         files = f" (a factory of your own is written FILE.py:factory, not {name})" if name.endswith(".py") else ""
-        close = suggest(name, known).partition(" There are")[0] if len(known) > 20 else suggest(name, known)
-        close = "" if close.startswith("There are") else f"{close} "
-        raise UsageError(f"{shown(name)}: torchvision has no such classifier{files}; {close}expected {HOW}", "arch")
+        raise UsageError(
+            f"{shown(name)}: torchvision has no such classifier{files}; {nearest(name, known)}expected {HOW}", "arch"
+        )
 
     def build(classes: int | None) -> nn.Module:
         models = import_torchvision().models
@@ -138,12 +138,18 @@ def _torchvision(name: str, anywhere: bool = False) -> Architecture:
     return Architecture(name, build, imagenet(f"the ImageNet statistics of torchvision's {name}"))
 
 
+def nearest(name: str, known: list[str]) -> str:
+    """The one of many names that is nearest, for the middle of a message; empty where none is near."""
+    close = suggest(name, known)
+    return f"{close.partition(' There are')[0]} " if close.startswith("did") else ""
+
+
 def _timm(name: str) -> Architecture:
     timm = import_timm()
     plain = name.partition(".")[0]
     if not timm.is_model(plain):
-        close = suggest(plain, timm.list_models()).partition(" There are")[0]
-        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}", "arch")
+        close = nearest(plain, timm.list_models())
+        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}expected {HOW}", "arch")
 
     def build(classes: int | None) -> nn.Module:
         options = {} if classes is None else {"num_classes": classes}

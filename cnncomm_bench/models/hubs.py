@@ -16,7 +16,7 @@ from .._utils.files import one_line, sha256_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import hugging_face
 from .architectures import find as find_architecture
-from .architectures import import_timm, own_function, timm_preprocessing
+from .architectures import import_timm, nearest, own_function, timm_preprocessing
 from .fitting import fit
 from .in_memory import BLACK_BOX, is_of, opened
 from .library_model import LibraryModel
@@ -125,8 +125,8 @@ def torchvision_preprocessing(transforms: Any) -> Preprocessing:
 def _timm(name: str, trust: bool) -> dict[str, Any]:
     timm = import_timm()
     if not timm.is_model(name.partition(".")[0]):
-        close = suggest(name.partition(".")[0], timm.list_models()).partition(" There are")[0]
-        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}", "models")
+        close = nearest(name.partition(".")[0], timm.list_models())
+        raise UsageError(f"timm:{shown(name)}: timm has no such model; {close}expected timm:NAME", "models")
     try:
         network = timm.create_model(name, pretrained=True)
     except Exception as error:  # timm and the hub raise errors of many libraries

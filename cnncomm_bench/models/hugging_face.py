@@ -28,9 +28,12 @@ FILES = ("config.json", "preprocessor_config.json", "model.safetensors", "pytorc
 _MOST_BYTES = 2**22
 _MOST_DEEP = 20
 _LARGEST = 2**20
-"""Whole number in a config: a width, a vocabulary or a number of classes."""
-_MOST_LAYERS = 500
-_LAYERS = re.compile(r"layers|depth|blocks|stages")
+_LIMITS = (
+    (re.compile(r"layers|depth|blocks|stages"), 500),
+    (re.compile(r"label"), 50_000),
+    (re.compile(r"(image|hidden|patch|input)_size"), 2**14),
+)
+"""Largest numbers and longest lists in a config, by the name of their key; `_LARGEST` for the others."""
 _LEFT_OUT = re.compile(
     r"^_|auto_map|dtype$|attn_implementation|quantization_config|kernel|pretrained|trust|transformers_"
 )
@@ -111,15 +114,13 @@ def _check(content: Any, name: str, key: str = "", depth: int = 0) -> None:
     """Refuse numbers with which building the network would take all memory or time."""
     if depth > _MOST_DEEP:
         raise ModelError(f"config.json of {name} is nested more than {_MOST_DEEP} deep: refused")
-    most = _MOST_LAYERS if _LAYERS.search(key) else _LARGEST
+    most = next((limit for names, limit in _LIMITS if names.search(key)), _LARGEST)
+    if isinstance(content, dict | list) and len(content) > most:
+        raise ModelError(f"config.json of {name}: {shown(key, 40)} has {len(content)} parts, expected at most {most}")
     if isinstance(content, dict):
         for inner, value in content.items():
             _check(value, name, str(inner), depth + 1)
     elif isinstance(content, list):
-        if len(content) > most:
-            raise ModelError(
-                f"config.json of {name}: {shown(key, 40)} has {len(content)} parts, expected at most {most}"
-            )
         for value in content:
             _check(value, name, key, depth + 1)
     elif isinstance(content, int | float) and not abs(content) <= most:
@@ -259,7 +260,7 @@ def _sizes(content: dict[str, Any], config: dict[str, Any]) -> tuple[int | None,
     if size is None or not content.get("do_resize", True):
         return None, _side(config.get("image_size")) if isinstance(config.get("image_size"), int) else None, False
     sides = size if isinstance(size, dict) else {"height": size, "width": size}
-    shorter = sides.get("shortest_edge", sides.get("height"))
+    shorter: Any = sides.get("shortest_edge", sides.get("height"))
     crop = content.get("crop_size") if content.get("do_center_crop") else None
     side = crop.get("height") if isinstance(crop, dict) else crop
     if "crop_pct" in content and "shortest_edge" in sides and int(shorter) < 384:  # as convnext's processor has it

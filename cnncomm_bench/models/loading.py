@@ -92,7 +92,7 @@ def open_model(
 
 def _open_file(spec: str, arch: str | None, classes: int | None, trust: bool) -> _Opened:
     path = path_of(spec, "models")
-    if (path / "config.json").is_file():
+    if path.is_dir() and (path / "config.json").is_file():
         if arch is not None:
             raise UsageError(f"{shown(spec)} has its own architecture: leave {shown(arch)} out", "arch")
         return _Opened(**hugging_face.open_folder(path))

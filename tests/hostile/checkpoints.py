@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import io
 import json
 import os
@@ -20,7 +22,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from .attempt import Attempt
+from cnncomm_bench._utils.torchvision_operators import import_torchvision
+
+from .attempt import Attempt, executed
 
 NET = """
 from torch import nn
@@ -68,6 +72,8 @@ def attempts() -> Iterator[Attempt]:
     yield from wrong_weights()
     yield from headers_of_safetensors()
     yield from json_beside()
+    yield from folders_of_the_hub()
+    yield from own_functions()
     yield from onnx_files()
     yield from places()
     yield from damaged()
@@ -531,6 +537,70 @@ def headers_of_safetensors() -> Iterator[Attempt]:
     yield row(
         "safetensors: a header of 100,000 brackets", struct.pack("<Q", len(deep) + 1) + b"{" + deep, "w.safetensors"
     )
+
+
+def folders_of_the_hub() -> Iterator[Attempt]:
+    """A folder with a config.json that claims too much, names code, or is none."""
+    vit = {
+        "model_type": "vit",
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    }
+    timm = {"architecture": "resnet10t"}
+    code = {"auto_map": {"AutoConfig": "evil.C", "AutoModelForImageClassification": "evil.M"}}
+    contents: dict[str, Any] = {
+        "a huge width": vit | {"hidden_size": 10**12},
+        "many layers": vit | {"num_hidden_layers": 10**9},
+        "an image of terabytes": vit | {"image_size": 10**6, "patch_size": 1},
+        "a million classes": vit | {"num_labels": 2**20},
+        "code of its own": vit | code,
+        "an unknown kind with code of its own": {"model_type": "evil", **code},
+        "kernels from elsewhere": vit | {"_attn_implementation": "evil/kernels"},
+        "a backbone from elsewhere": {"model_type": "timm_wrapper", "architecture": "hf-hub:evil/model"},
+        "an architecture with a path": {"architecture": "../net"},
+        "an architecture of the hub": {"architecture": "hf-hub:evil/model"},
+        "sides of text": timm | {"pretrained_cfg": {"input_size": ["a", "b", "c"]}},
+        "a crop of zero": timm | {"pretrained_cfg": {"crop_pct": 0, "input_size": [3, 10**6, 10**6]}},
+        "numbers that are not finite": '{"model_type": "vit", "hidden_size": 1e999}',
+        "nothing": "",
+        "deep nesting": "[" * 100_000,
+        "an escape sequence": {"model_type": "\x1b[2J"},
+    }
+
+    def prepare(content: Any, folder: Path) -> list[str]:
+        with contextlib.suppress(ImportError):  # before any clock runs
+            import_torchvision()
+            importlib.import_module("transformers.models.vit.modeling_vit")
+        (folder / "hub").mkdir()
+        (folder / "hub" / "evil.py").write_text(f"open({str(executed(folder))!r}, 'w')\n")
+        (folder / "hub" / "config.json").write_text(content if isinstance(content, str) else json.dumps(content))
+        safetensors.torch.save_file(weights(), folder / "hub" / "model.safetensors")
+        return command("hub")
+
+    for name, content in contents.items():
+        yield Attempt("checkpoint", f"a folder whose config.json has {name}", functools.partial(prepare, content))
+
+
+def own_functions() -> Iterator[Attempt]:
+    """Functions of numpy arrays that return nonsense, raise, or end the process."""
+    bodies = {
+        "returns text": "return 'cat'",
+        "returns nothing": "return None",
+        "returns objects": "return [object()] * len(x)",
+        "returns ragged rows": "return [[1.0]] + [[1.0, 2.0]] * (len(x) - 1)",
+        "returns NaN": "import numpy as np; return np.full((len(x), 10), np.nan)",
+        "raises an error of many lines": "raise RuntimeError('a\\nb\\x1b[2J')",
+        "writes to the images": "x[:] = 9; return x[:, 0, 0, :1] * [[1.0] * 9]",
+    }
+
+    def prepare(body: str, folder: Path) -> list[str]:
+        (folder / "own.py").write_text(f"def f(x):\n    {body}\n")
+        return command("python:own.py:f")
+
+    for name, body in bodies.items():
+        yield Attempt("checkpoint", f"a function that {name}", functools.partial(prepare, body))
 
 
 def json_beside() -> Iterator[Attempt]:

@@ -156,7 +156,7 @@ def _judge(counts: Counts, trainings: list[Training], sizes: list[int]) -> tuple
     kind = trainings[0].kind
     growing = [training for training in trainings if training.distinct == training.images]
     what = f"threshold of {ATTACK} against the logarithm of {sizes[0]} to {sizes[-1]} training images"
-    rate, beyond, row, claim = _rate(counts, "samples", growing, what)
+    rate, beyond, measured, claim = _rate(counts, "samples", growing, what)
     predicted = decide(
         "samples-rate", f"{kind} training", "realised", beyond,
         f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is "
@@ -164,7 +164,8 @@ def _judge(counts: Counts, trainings: list[Training], sizes: list[int]) -> tuple
         f"{rate.at:.2f} ({rate.low:.2f} to {rate.high:.2f}); {what}",
         statement=_STATEMENTS["samples-rate"],
     )  # fmt: skip
-    row, claims = {"training": kind, "predicted": DOUBLING_DB, **row}, [claim, predicted]
+    row: dict[str, Any] = {"training": kind, "predicted": DOUBLING_DB, **measured}
+    claims = [claim, predicted]
     if kind == CONTROLLED:
         copies = [training for training in trainings if training.distinct == sizes[0]]
         _, _, control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
