@@ -32,7 +32,7 @@ class Cell:
 class ImageReader:
     """Reads cells of columns of images in Parquet files; rows that are asked for in rising order are read once.
 
-    One file is open and one batch is held at a time; decoding it takes the memory of its row group some four times over.
+    One file is open and one batch is held at a time; decoding it takes some four times its row group.
 
     Attributes
     ----------
