@@ -6,13 +6,17 @@ BIN = $(VENV)/bin
 OUT ?= runs/bundled
 FUZZ_SECONDS ?= 1800
 
-.PHONY: bench test hostile fuzz lint audit clean
+.PHONY: bench test test-all hostile fuzz lint audit clean
 
 bench: $(VENV)/installed
 	$(BIN)/cnncomm-bench --out $(OUT)
 
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+# All that CI leaves out: every command of README and docs on bundled data, to its end (hours), and every hostile input.
+test-all: $(VENV)/installed-test
+	DOCS=all HOSTILE=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Every hostile or broken input, and the table of what held; CI's share of it is in `make test`.
 hostile: $(VENV)/installed-test

@@ -314,6 +314,30 @@ def test_shards_of_other_classes_are_not_mixed():
         open_images("trees/data")
 
 
+@pytest.mark.parametrize("line", ["--data trees/data", "--data shards", "--data tf_flowers/3.0.1"])
+def test_large_shards_are_resized_once(line, monkeypatch):
+    monkeypatch.setattr("cnncomm_bench.data.reading._WORTH_CACHING", 10)
+    MAKERS[line][0]()
+    first = opened(line, size=6)
+    few = opened(line, size=6, samples=11)
+    with monkeypatch.context() as patch:
+        patch.setattr("cnncomm_bench.data.reading.read_image", lambda *_: pytest.fail("decoded again"))
+        assert opened(line, size=6).sha256 == first.sha256
+        assert opened(line, size=6, samples=11).sha256 == few.sha256 != first.sha256
+
+
+def test_a_cell_that_names_a_file_is_read_again(monkeypatch):
+    """The Parquet file says nothing about that file's content."""
+    monkeypatch.setattr("cnncomm_bench.data.reading._WORTH_CACHING", 10)
+    flat("photos")
+    cells = [{"bytes": None, "path": f"photos/{i + 1:02d}.png"} for i in range(12)]
+    parquet.write_table(pyarrow.table({"image": cells, "label": LABELS}), "d.parquet")
+    first = open_images("d.parquet", size=9)
+    np.testing.assert_array_equal(first.images, PIXELS.transpose(0, 3, 1, 2))
+    written("photos/01.png", png(255 - PIXELS[0]))
+    assert open_images("d.parquet", size=9).sha256 != first.sha256
+
+
 # Tar, TFRecord -------------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,8 @@ from ..models import Preprocessing
 from .array_like import Labels, Pixels
 from .buffer import allocate
 from .decode import UnreadableImage, described, is_grey, read_image
-from .listings import Listing
+from .listings import Listing, Slice
+from .parquet import Cell
 
 _BROKEN_SHARE = 0.1
 _WORTH_CACHING = 1000
@@ -64,7 +65,7 @@ def read_listing(
         images, skipped = stored
     else:
         images, skipped = _decode(listing, name, wanted, how)
-        if cached is not None:
+        if cached is not None and not any(isinstance(f, Cell) and f.reader.names_files for f in listing.files):
             _save_cache(cached, images, skipped)
             images, skipped = _load_cache(cached) or (images, skipped)
     lost = {index for index, _ in skipped}
@@ -110,13 +111,21 @@ def _cache_file(listing: Listing, channels: int, how: Preprocessing) -> Path | N
         return None
     key = hashlib.sha256(f"1 {channels} {how.size} {how.resize} {how.interpolation}".encode())
     for file in listing.files:
-        if not isinstance(file, Path):
-            return None
+        part: tuple[object, ...] = ()
+        match file:
+            case Path():
+                path = file
+            case Slice():
+                path, part = file.path, (file.start, file.size)
+            case Cell():
+                path, part = file.path, (file.column, file.row)
+            case _:
+                return None
         try:
-            status = file.stat()
+            status = path.stat()
         except OSError:
             return None
-        key.update(repr((str(file.absolute()), status.st_size, status.st_mtime_ns)).encode())
+        key.update(repr((str(path.absolute()), status.st_size, status.st_mtime_ns, *part)).encode())
     return cache_folder() / "images" / f"{key.hexdigest()}.npy"
 
 

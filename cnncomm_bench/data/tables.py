@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from .._utils.files import listed, one_line, shown
 from .array_like import Labels
 from .decode import Source
 from .listings import Listing, check_distinct, is_image
-from .parquet import MOST_ROWS, Columns, ImageReader, read_columns
+from .parquet import MOST_ROWS, Cell, Columns, ImageReader, read_columns
 
 _PATH_COLUMNS = (
     "path",
@@ -98,7 +97,7 @@ def _read(path: Path, reader: ImageReader) -> _Table:
         raise DataError(f"{name} has no rows: expected one an image")
     named = columns.cells[images]
     files: list[Source] = (
-        [partial(reader.read, path, images, row) for row in range(columns.rows)]
+        [Cell(reader, path, images, row) for row in range(columns.rows)]
         if named is None
         else [_file_of(cell, path.parent, row, name) for row, cell in enumerate(named)]
     )
