@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from cnncomm_bench import Run
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -74,3 +76,11 @@ def test_a_package_adds_an_attack(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["uniform:channels=shared", "True"]
+
+
+def test_paper_figures() -> None:
+    """A panel for each run, model and ruler, with a curve for each attack."""
+    run = Run.open(Path(__file__).parent / "historic" / "run-v2")
+    curves = run.curves[run.curves.attack != "clean"].groupby(["model", "ruler"], sort=False).attack.nunique()
+    figure = load("paper_figures").draw([run, run])
+    assert [len(axes.lines) for axes in figure.axes] == [*curves, *curves]
