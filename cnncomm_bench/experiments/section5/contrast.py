@@ -108,7 +108,8 @@ def _judge(name: str, effect: Effect | Interval, images: int) -> Claim:
     evidence = f"dB of white noise borne for each dB of signal, {range_db}, {images} images"
     if name == "contrast" and not reason:
         evidence += f"; a link's {LINK:g} is {inside} the interval"
-    return decide(name, "one network", "realised", effect, evidence, reason=reason, statement=_STATEMENTS[name])
+    about = f"one network (a link: {LINK:g})" if name == "contrast" else "one network"
+    return decide(name, about, "realised", effect, evidence, reason=reason, statement=_STATEMENTS[name])
 
 
 _STATEMENTS = {
