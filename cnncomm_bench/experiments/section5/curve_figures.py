@@ -150,6 +150,7 @@ def carrier_noise(table: pd.DataFrame) -> Figure:
                 label = "the same in random order"
                 axes.plot(part.snr_db, part.elsewhere_difference, color=colour, marker="x", ls=":", label=label)
         axes.axhline(0, color="black", lw=1, ls="--")
+        axes.set_xticks(sorted(set(part.snr_db)))
         dress(axes, "SNR (dB)", "error beyond white noise's" if system == systems[0] else "")
         axes.set_title(system, fontsize=10)
         axes.legend(frameon=False, fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.2))

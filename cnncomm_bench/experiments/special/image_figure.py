@@ -28,7 +28,8 @@ def draw(table: pd.DataFrame, books: Mapping[str, npt.NDArray[Any]]) -> Figure:
 
     rulers = list(dict.fromkeys(table.ruler))
     figure = Figure(figsize=(max(9.0, 3.6 * len(rulers)), 2.3 + 3.2 * len(books)), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[2.1, 3.2 * len(books)])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[2.1, 3.2 * len(books)])
+    above, below = halves
     labels = max(map(len, books.values()))
     shown = above.subplots(len(books), labels, squeeze=False)
     panels = below.subplots(len(books), len(rulers), sharex=True, sharey=True, squeeze=False)
