@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from cnncomm_bench.experiments.section5.experiment_result import ExperimentResult
 from cnncomm_bench.experiments.section5.setting import Setting
+from cnncomm_bench.results.statistics import SIGNS
 
 CLASSES, SIDE = 4, 12
 
@@ -37,3 +40,17 @@ def setting_of(folder: Path, train: LabelledImages, test: LabelledImages, **chan
 def small_setting(folder: Path, train: int = 320, test: int = 80, **changed) -> Setting:
     """The setting of `blocks`."""
     return setting_of(folder, blocks(train, 0), blocks(test, 1), **changed)
+
+
+def check_result(outcome: ExperimentResult) -> None:
+    """Every claim can be adjusted, every control stays out, and every file holds numbers with signs beside them."""
+    for claim in outcome.claims:
+        assert claim.control == ("control" in claim.statement.lower())
+        assert claim.control or claim.p is not None or claim.verdict == "undecided", claim
+    for name, table in outcome.tables.items():
+        numbers = [column for column in table if column.endswith("_db") or column in ("low", "high")]
+        assert not np.isinf(table[numbers].to_numpy(dtype=float)).any(), name
+        for estimate in SIGNS.keys() & set(table.columns):
+            assert set(table[SIGNS[estimate]]) <= {"", "<", ">"}
+    for verdict in ("supported", "contradicted", "undecided"):
+        assert verdict not in outcome.text  # the runner adjusts them

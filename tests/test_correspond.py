@@ -277,6 +277,7 @@ def test_a_ladder_of_resolutions(tmp_path):
     assert table.clean_accuracy[0] > table.clean_accuracy[1] + 0.1
     assert "28 x 28" in (tmp_path / "bandwidth_curves.csv").read_text()
     assert "784" in bandwidth.as_text(table)
+    assert pd.read_csv(tmp_path / "bandwidth.csv", keep_default_na=False).censored.tolist() == ["", ""]
     for sides in ([], [29], [1]):
         with pytest.raises(UsageError, match="expected 2 to 28"):
             bandwidth.ladder("bundled:standard", sides, out=tmp_path, samples=50)

@@ -142,10 +142,10 @@ def test_p_values_continue_the_tail_of_the_bootstrap():
     """Of normal samples p is Student's, and below 0.05 just where the interval excludes zero."""
     samples = student.ppf((np.arange(1000) + 0.5) / 1000, df=49)
     for at in (-4.0, -2.05, -1.9, 0.0, 1.9, 2.05, 4.0):
-        effect = effect_of(np.r_[at, at + samples], images=50)
+        effect = effect_of(np.r_[at, at + samples], units=50)
         assert (effect.p < 0.05) == (effect.low > 0 or effect.high < 0)
         assert effect.p == pytest.approx(2 * student.sf(abs(at), 49), rel=0.05, abs=2e-4)
-    five = effect_of(np.r_[4.0, 4 + samples], images=50, comparisons=5)
+    five = effect_of(np.r_[4.0, 4 + samples], units=50, comparisons=5)
     assert five.low == pytest.approx(4 - student.isf(0.005, 49), abs=0.02)
-    unbounded = effect_of(np.r_[1.0, np.full(1000, np.nan)], images=50)
+    unbounded = effect_of(np.r_[1.0, np.full(1000, np.nan)], units=50)
     assert (unbounded.low, unbounded.high, unbounded.p) == (-math.inf, math.inf, 1.0)

@@ -15,11 +15,23 @@ from cnncomm_bench._utils.errors import BenchError, DataError, ModelError
 from cnncomm_bench.attacks import predict
 from cnncomm_bench.cli.main import main
 from cnncomm_bench.experiments.link import Settings, simulate
-from cnncomm_bench.experiments.section5 import carrier_noise, carriers, decoding, features, rates, samples
+from cnncomm_bench.experiments.section5 import (
+    carrier_noise,
+    carriers,
+    decoding,
+    features,
+    rates,
+    results_page,
+    runner,
+    samples,
+)
+from cnncomm_bench.experiments.section5.results_schema import Part, Results
 from cnncomm_bench.experiments.section5.setting import Setting
 from cnncomm_bench.experiments.section5.spectrum import agreement, density, means
 from cnncomm_bench.experiments.training import train
-from tests.section5_setting import setting_of
+from cnncomm_bench.results.claims import decide
+from cnncomm_bench.results.statistics import Effect, with_signs
+from tests.section5_setting import check_result, setting_of
 
 CLASSES, SIDE = 5, 8
 
@@ -120,6 +132,7 @@ def test_features_teach_and_the_controls_do_not(setting, monkeypatch):
     monkeypatch.setattr(samples, "STEPS", 20)
     monkeypatch.setattr(carriers, "IMAGES", 60)
     outcome = features.run(setting)
+    check_result(outcome)
     table = outcome.tables["features"].set_index("trained_on")
     assert table.source_agrees[features.ADVERSARIAL] > 0.8
     claims = {claim.model: claim for claim in outcome.claims if claim.id.startswith("features")}
@@ -141,17 +154,17 @@ def test_towards_is_the_targets_log_odds(linear, pictures):
 def test_against_chance_needs_the_names_of_the_classes():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 8, (4000,), generator=generator)
-    at, low, high = features.against_chance(labels, labels, 8, seed=0)
+    at, low, high = features.against_chance(labels, labels, 8, seed=0).interval
     assert at == pytest.approx(7 / 8) and low > 0
     # One name of eight right: 1 / 8, what chance gives, though the classes are told apart perfectly.
     renamed = torch.tensor([0, 2, 3, 4, 5, 6, 7, 1])[labels]
-    at, low, high = features.against_chance(labels, renamed, 8, seed=0)
+    at, low, high = features.against_chance(labels, renamed, 8, seed=0).interval
     assert abs(at) < 0.02 and low < 0 < high
     # Guesses lie within the range of their own renamings with probability 0.95: more than two of ten miss with 0.012.
     misses = 0
     for seed in range(10):
         guesses = torch.randint(0, 8, (4000,), generator=torch.Generator().manual_seed(seed))
-        _, low, high = features.against_chance(labels, guesses, 8, seed=seed)
+        _, low, high = features.against_chance(labels, guesses, 8, seed=seed).interval
         misses += not low < 0 < high
     assert misses <= 2
 
@@ -191,9 +204,9 @@ def test_agreement_is_one_where_damage_follows_power_and_minus_one_against_it():
     rng = np.random.default_rng(0)
     clean, power = np.ones(400, dtype=bool), np.tile(np.arange(1.0, 9)[:, None], 400)
     noisy = rng.random((8, 400)) > np.linspace(0.1, 0.8, 8)[:, None]
-    (at, low, high), permuted = agreement(clean, noisy, power, seed=0)
+    (at, low, *_), permuted = agreement(clean, noisy, power, seed=0)
     assert at == pytest.approx(1) and low > 0.9
-    (at, low, high), _ = agreement(clean, noisy, power[::-1], seed=0)
+    (at, _, high, *_), _ = agreement(clean, noisy, power[::-1], seed=0)
     assert at == pytest.approx(-1) and high < -0.9
     assert permuted[1] < 0 < permuted[2] and abs(permuted[0]) < 0.1
 
@@ -211,10 +224,10 @@ def test_exchange_rate_and_its_control():
     doublings = np.log2([100, 200, 400, 800, 1600, 3200])
     jitter = np.array([0.1, -0.1, 0.05, -0.05, 0.1, -0.1])
     falling = np.tile(40 - 1.5 * doublings + jitter, (501, 1))
-    at, low, high = rates.exchange_rate(falling, doublings, seed=0)
+    at, low, high = rates.exchange_rate(falling, doublings, seed=0).interval
     assert at == pytest.approx(1.5, abs=0.05) and 1.3 < low < at < high < 1.7
     flat = np.tile(30 + 3 * jitter, (501, 1))
-    _, low, high = rates.exchange_rate(flat, doublings, seed=0)
+    _, low, high = rates.exchange_rate(flat, doublings, seed=0).interval
     assert low < 0 < high
     (median, low, high), p = rates.permuted_rates(falling[0], doublings, seed=0)
     assert abs(median) < 0.1 and low < 0 < high and high < at + 1e-9
@@ -233,6 +246,7 @@ def test_samples_run_on_a_small_ladder(setting, monkeypatch):
     for name, value in (("STEPS", 24), ("TESTS", 100), ("ATTACK", "fgm"), ("RESAMPLES", 200)):
         monkeypatch.setattr(samples, name, value)
     outcome = samples.run(setting)
+    check_result(outcome)
     table, copies_of = (part for _, part in outcome.tables["samples"].groupby(
         outcome.tables["samples"].eval("images != distinct")))  # fmt: skip
     assert table.groupby("training").images.apply(list).to_dict() == {
@@ -382,6 +396,7 @@ def test_the_last_layer_alone_learns_and_the_features_stay(setting):
 def test_decoding_has_a_claim_and_a_control_for_each_noise(setting, monkeypatch):
     monkeypatch.setattr(decoding, "TESTS", 60)
     outcome = decoding.run(setting)
+    check_result(outcome)
     assert [claim.id for claim in outcome.claims] == ["decoding", "decoding-control"] * 2
     controls = [claim.verdict for claim in outcome.claims if claim.id == "decoding-control"]
     assert controls == ["undecided", "undecided"]
@@ -393,6 +408,46 @@ def test_bundled_training_images_are_balanced_and_no_test_images():
     assert images.shape == (6000, 1, 28, 28) and images.dtype == np.uint8
     assert np.bincount(labels).tolist() == [600] * 10 and classes == bundled.images()[2]
     assert not {image.tobytes() for image in images} & {image.tobytes() for image in bundled.images()[0]}
+
+
+def stored(tmp_path, p_of: dict[str, list[tuple[str, float]]]) -> Results:
+    """A folder's results: claims by experiment, each supported alone, with these p values."""
+    parts = {}
+    for name, claims in p_of.items():
+        made = [decide(claim, "m", "realised", Effect(1.0, 0.1, 1.9, p / 2, 1.0), "by this") for claim, p in claims]
+        parts[name] = Part(seconds=1, device="cpu", text="", claims=made, tables=[], figures=[])
+    about = {"name": "x", "sha256": "0" * 64, "images": 10}
+    return Results(
+        identity={"training images": about, "test images": about}, versions={}, command="section5", parts=parts
+    )
+
+
+def test_the_claims_of_a_folder_are_one_family_without_its_controls(tmp_path):
+    alone = {"features": [("features", 0.03), ("features-control", 0.04)]}
+    assert runner.all_claims(stored(tmp_path, alone))[0].verdict == "supported"
+    results = stored(tmp_path, {**alone, "samples": [("samples", 0.001), ("samples-gap", 0.02)]})
+    found = runner.all_claims(results)
+    assert [claim.p_adjusted for claim in found] == [0.04, None, pytest.approx(0.003), 0.04]
+    assert found[1].verdict == found[1].verdict_alone == "supported"  # a control that raises the alarm is heard
+    more = stored(tmp_path, {**alone, "samples": [("samples", 0.001), ("samples-gap", 0.03)]})
+    assert [claim.verdict for claim in runner.all_claims(more)] == ["undecided", "supported", "supported", "undecided"]
+    assert more.parts["features"].claims[0].verdict == "supported"  # stored as it is alone: the family may grow
+    results_page.write(more, runner.adjusted_claims(more), tmp_path)
+    html, text = ((tmp_path / f"section5.{kind}").read_text() for kind in ("html", "md"))
+    for page in (html, text):
+        assert "all 3 claims" in page and page.count("undecided (alone supported)") == 2
+    assert "p 0.0300, adjusted 0.0600" in html and "| 0.0300 | 0.0600 |" in text
+    assert "undecided (alone supported)" in runner.summary(more, tmp_path)
+
+
+def test_bounds_stand_on_the_page_with_their_sign_and_a_word(tmp_path):
+    table = pd.DataFrame(
+        {"attack": ["pgd", "fgm"], "threshold_db": [np.inf, 31.25], "low": [44.0, 30], "high": [np.inf, 33]}
+    )
+    with_signs(table, 0, 50).to_csv(tmp_path / "ladder.csv", index=False)
+    shown = results_page._table(tmp_path / "ladder.csv")
+    assert shown["heads"] == ["attack", "threshold db", "low", "high"]
+    assert [row[1] for row in shown["rows"]] == [("> 50 (bound)", False), ("31.25", True)]
 
 
 @pytest.fixture

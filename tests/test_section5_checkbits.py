@@ -14,7 +14,7 @@ from cnncomm_bench.experiments.section5.reception import NOISES, measure
 from cnncomm_bench.experiments.section5.trial import ADAPTIVE, ITSELF, LOW, TWIN, UNAWARE, gains_table
 from cnncomm_bench.experiments.section5.twostream import Guessing, LowResolution, TwoStreams
 from cnncomm_bench.experiments.training import at_snr
-from tests.section5_setting import small_setting
+from tests.section5_setting import check_result, small_setting
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_two_identical_streams_give_an_auc_of_one_half(trial):
         assert (trial.areas(ITSELF, attack) == 0.5).all()
     gains = gains_table(trial)
     assert (gains[gains.check == ITSELF].gain_db.dropna() == 0).all()
-    claims = checkbits.judge(trial, gains)
+    claims = checkbits.judge(trial)
     (control,) = (claim for claim in claims if claim.id == "checkbits-control")
     assert (control.verdict, control.effect) == ("undecided", 0.0)
 
@@ -124,6 +124,7 @@ def test_who_knows_of_the_check_gets_more_errors_through(trial):
 
 def test_tables_and_claims(tmp_path):
     outcome = checkbits.run(small_setting(tmp_path, test=160), tests=50)
+    check_result(outcome)
     detection = outcome.tables["detection"]
     assert (detection.low <= detection.auc).all() and (detection.auc <= detection.high).all()
     undetected = outcome.tables["checkbits"]

@@ -9,7 +9,7 @@ from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, Usage
 from cnncomm_bench.attacks.query import predict
 from cnncomm_bench.experiments.section5 import patches, tradeoff
 from cnncomm_bench.experiments.section5.association import Ladder, association, slope
-from tests.section5_setting import CLASSES, network, small_setting
+from tests.section5_setting import CLASSES, check_result, network, small_setting
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def simulated(true_slope: float, range_db: float, seed: int, rungs: int = 4, net
 
 def test_the_slope_is_found_and_its_sign_is_the_claims():
     for true, sign in ((0.1, 1), (-0.1, -1)):
-        (at, low, high), reason = association(simulated(true, 20, 0))
+        (at, low, high, *_), reason = association(simulated(true, 20, 0))
         assert not reason
         assert sign * low > 0 and sign * high > 0
         assert abs(at - true) < 0.02  # its standard deviation is 0.005
@@ -89,7 +89,7 @@ def test_intervals_hold_the_truth(true_slope, range_db, rungs):
     """Networks trained alike, a flat ladder, a steep one: of 300 intervals at 95 %, over 28 miss once in 1,000."""
     missed = 0
     for seed in range(300):
-        (_, low, high), _ = association(simulated(true_slope, range_db, seed, rungs), seed)
+        (_, low, high, *_), _ = association(simulated(true_slope, range_db, seed, rungs), seed)
         missed += not low < true_slope < high
     assert missed <= 28
 
@@ -103,12 +103,13 @@ def test_what_cannot_be_judged_says_why():
     # A threshold that leaves the grid in many resamples leaves the interval open.
     half = simulated(0.1, 20, 0)
     half.threshold_db[1:100, 0, 0] = np.inf
-    (_, low, high), reason = association(half)
+    (_, low, high, *_), reason = association(half)
     assert (low, high, reason) == (-np.inf, np.inf, "")
 
 
 def test_the_ladder_is_measured_and_its_control_is_null(ladder):
     where, size, outcome = ladder
+    check_result(outcome)
     table = outcome.tables["tradeoff"]
     assert len(table) == 6 * 4  # two rungs of two networks and two of the control, under four attacks
     assert list(table[table.part == "control"].network.unique()) == ["no noise #2", "no noise #3"]

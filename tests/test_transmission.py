@@ -257,6 +257,14 @@ def test_where_accuracy_does_not_depend_on_alpha_the_claim_is_undecided():
     assert claim.verdict == "undecided" and "one alpha alone" in claim.evidence
 
 
+def test_claims_of_several_systems_are_one_family():
+    rows = sent_rows(1, images=30)
+    (alone,) = agreements(rows, (0.0, 10.0, 20.0), "model", classes=10, seed=0)
+    both = agreements(pd.concat([rows, rows.assign(code="conv")]), (0.0, 10.0, 20.0), "model", classes=10, seed=0)
+    assert 0 < alone.p < 1
+    assert [(claim.p, claim.p_adjusted) for claim in both] == [(alone.p, min(1.0, 2 * alone.p))] * 2
+
+
 def test_tau_counts_pairs():
     first, second = np.arange(4.0), np.array([0.0, 1.0, 3.0, 2.0])
     assert pairwise_tau(first, second) == pytest.approx(4 / 6)

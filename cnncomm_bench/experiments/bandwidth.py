@@ -25,7 +25,7 @@ from ..data import ArrayLike, chunks
 from ..evaluation import evaluate, prepare
 from ..report import plots
 from ..results import RunConfig
-from ..results.statistics import capacity, format_db, in_column
+from ..results.statistics import capacity, format_db, in_column, with_signs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def ladder(
     if wrong or not sides:
         raise UsageError(f"sides {', '.join(map(str, wrong)) or 'none'}: expected 2 to {largest} pixels", "sides")
     folder = make_folder(Path(out))
-    rows, curves = [], []
+    rows, curves, grids = [], [], []
     for side in sorted(set(sides), reverse=True):
         small = _averaged(images, side)
 
@@ -107,9 +107,11 @@ def ladder(
         rows.append({"side": side, "values": values, "clean_accuracy": clean, "threshold_db": found.threshold_db,
                      "low": found.low, "high": found.high, "capacity_bits": bits})  # fmt: skip
         curves.append(run.curves.assign(side=side, values=values))
+        grids.append((run.info.snr_db[0], run.info.snr_db[-1]))
     table = pd.DataFrame(rows)
-    table.attrs["snr_db"] = opened.info.suite.snr_db
-    write_text(folder / "bandwidth.csv", table.to_csv(index=False))
+    table.attrs["grids"] = grids
+    first, last = zip(*grids, strict=True)
+    write_text(folder / "bandwidth.csv", with_signs(table, first, last).to_csv(index=False))
     write_text(folder / "bandwidth_curves.csv", pd.concat(curves).to_csv(index=False))
     plots.save(_figure(pd.concat(curves), f"{model}, {attack}"), folder, "bandwidth")
     return table
@@ -130,12 +132,11 @@ def parse_sides(texts: Sequence[str] | None) -> tuple[int, ...]:
 
 def as_text(table: pd.DataFrame) -> str:
     """The ladder as a table; thresholds off the grid are bounds."""
-    grid = (table.attrs["snr_db"][0], table.attrs["snr_db"][-1])
     shown = table.assign(
         clean_accuracy=table.clean_accuracy.map("{:.3f}".format),
         threshold_lower_is_better=[
             f"{in_column(format_db(row.threshold_db, grid))} [{format_db(row.low, grid)}, {format_db(row.high, grid)}]"
-            for row in rows_of(table, _Threshold)
+            for row, grid in zip(rows_of(table, _Threshold), table.attrs["grids"], strict=True)
         ],
         capacity_bits=table.capacity_bits.map("{:.0f}".format),
     )[["side", "values", "clean_accuracy", "threshold_lower_is_better", "capacity_bits"]]

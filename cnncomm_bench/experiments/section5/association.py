@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...results.claims import UNKNOWN, Interval, bootstrapped
-from ...results.statistics import Counts, Curve, Floats, common_level, threshold
+from ...results.claims import UNKNOWN, Interval
+from ...results.statistics import Counts, Curve, Effect, Floats, common_level, effect_of, threshold
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def slope(accuracy: Floats, threshold_db: Floats) -> Floats:
     return fitted
 
 
-def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
+def association(ladder: Ladder, seed: int = 0) -> tuple[Effect | Interval, str]:
     """Slope of clean accuracy on the threshold, and why it is undecided, if so.
 
     Parameters
@@ -127,7 +127,7 @@ def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
 
     Returns
     -------
-    effect : (float, float, float)
+    effect : Effect, or `UNKNOWN`
         Accuracy lost per 10 dB gained, and its 95 % interval over images and trainings.
     reason : str
         Empty where there is an effect.
@@ -138,4 +138,4 @@ def association(ladder: Ladder, seed: int = 0) -> tuple[Interval, str]:
     off = int((~np.isfinite(ladder.threshold_db[0])).sum())
     if off:
         return UNKNOWN, f"{off} of {rungs * networks} networks have no threshold on the grid"
-    return bootstrapped(slope(*retrained(ladder, seed))), ""
+    return effect_of(slope(*retrained(ladder, seed)), 1 + rungs * (networks - 1)), ""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...attacks import NYQUIST, BandNoise, DirectionNoise, Logits, NoiseBatch, ToneNoise, predict, radial_frequencies
 from ...results.claims import Claim, Interval, decide
-from ...results.statistics import paired_difference, wilson
+from ...results.statistics import Effect, paired_difference, wilson
 from ...snr import digests
 from .spectrum import Bools, agreement, density, means, perturbations
 
@@ -202,7 +202,7 @@ def study(
     return Study(name, map_db, frame, spectrum, power.mean(0), _claims(name, agreed, map_db))
 
 
-def _claims(name: str, agreed: dict[str, tuple[Interval, Interval]], map_db: float) -> list[Claim]:
+def _claims(name: str, agreed: dict[str, tuple[Effect, Interval]], map_db: float) -> list[Claim]:
     what = f"Spearman's correlation of the noise's accuracy drop and the power of pgd at {ADVERSARY_DB:g} dB"
     found = [
         decide("carriers", f"{name}, {noise}", "realised", at, f"{what}; interval over images")

@@ -15,8 +15,8 @@ import pandas as pd
 from torch import nn
 
 from ..._utils.frames import rows
-from ...results.claims import UNKNOWN, Claim, bootstrapped, decide
-from ...results.statistics import format_gain
+from ...results.claims import UNKNOWN, Claim, decide
+from ...results.statistics import difference, effect_of, format_gain, with_signs
 from . import checkbits_figures
 from .experiment_result import ExperimentResult
 from .reception import measure
@@ -62,10 +62,15 @@ def run(setting: Setting, tests: int | None = None) -> ExperimentResult:
     setting.need("checkbits", train=20 * setting.classes, test=20 * setting.classes)
     trial = measure(setting, train_streams(setting), tests or (FULL_TESTS if setting.full else TESTS))
     undetected, gains, curves = undetected_table(trial), gains_table(trial), roc_table(trial)
-    claims = judge(trial, gains)
+    claims = judge(trial)
     return ExperimentResult(
         name="checkbits",
-        tables={"checkbits": undetected, "detection": detection_table(trial), "roc": curves, "gains": gains},
+        tables={
+            "checkbits": undetected,
+            "detection": detection_table(trial),
+            "roc": curves,
+            "gains": _numbers(trial, gains),
+        },
         claims=claims,
         figures={"checkbits": checkbits_figures.undetected(undetected), "roc": checkbits_figures.roc(curves)},
         text=_text(trial, claims, gains),
@@ -90,22 +95,19 @@ def train_streams(setting: Setting) -> dict[str, TwoStreams]:
     return {name: TwoStreams(decides, check).eval() for name, check in checks.items()}
 
 
-def judge(trial: Trial, gains: pd.DataFrame) -> list[Claim]:
+def judge(trial: Trial) -> list[Claim]:
     """Whether the check finds each attack, whether it holds against one that knows of it, and the control.
 
     Parameters
     ----------
     trial : Trial
-    gains : DataFrame
-        See `trial.gains_table`.
     """
     claims = [_finds(trial, check, attack) for check, attack in trial.received if check == LOW]
     statement = "Control, to come out undecided: a stream that checks itself finds nothing."
     claims.append(_finds(trial, ITSELF, UNAWARE, "checkbits-control", statement))
-    row = gains[(gains.check == LOW) & (gains.attack == ADAPTIVE)].iloc[0]
     evidence = f"dB that the check buys, {len(trial.right)} images"
     statement = "The check holds against an adversary that knows of it: errors pass undetected only at a lower SNR."
-    effect = (float(row.gain_db), float(row.low), float(row.high))
+    effect = effect_of(difference(*trial.thresholds(LOW, ADAPTIVE)), len(trial.right))
     claims.append(decide("checkbits-gain", f"{LOW}, {ADAPTIVE}", "realised", effect, evidence, statement=statement))
     return [*claims, _resolution(trial)]
 
@@ -115,7 +117,8 @@ def _finds(trial: Trial, check: str, attack: str, name: str = "checkbits", state
     dbs = ", ".join(f"{db:g}" for db in trial.received[check, attack].snr_db[informative])
     evidence = f"AUC less 0.5, mean over {dbs or 'no'} dB, {int(trial.right.sum())} images"
     reason = "" if dbs else "no SNR at which the first network is off floor and ceiling"
-    effect = bootstrapped(trial.areas(check, attack)[informative].mean(0) - 0.5) if dbs else UNKNOWN
+    above = trial.areas(check, attack)[informative] - 0.5
+    effect = effect_of(above.mean(0), int(trial.right.sum())) if dbs else UNKNOWN
     about = f"{check}, {attack}"
     return decide(name, about, "realised", effect, evidence, reason=reason, statement=statement)
 
@@ -124,7 +127,7 @@ def _resolution(trial: Trial) -> Claim:
     """Whether the low resolution matters, or any second network would do."""
     informative = trial.informative(LOW, UNAWARE)
     low, twin = (trial.areas(check, UNAWARE)[informative] for check in (LOW, TWIN))
-    effect = bootstrapped((low - twin).mean(0)) if informative.any() else UNKNOWN
+    effect = effect_of((low - twin).mean(0), int(trial.right.sum())) if informative.any() else UNKNOWN
     return decide(
         "checkbits-resolution", f"{LOW} against {TWIN}, {UNAWARE}", "realised", effect,
         "difference of the AUCs on the same images",
@@ -133,11 +136,17 @@ def _resolution(trial: Trial) -> Claim:
     )  # fmt: skip
 
 
+def _numbers(trial: Trial, gains: pd.DataFrame) -> pd.DataFrame:
+    """The table of gains for its file; thresholds off the grid are bounds."""
+    grids = [received.snr_db for received in trial.received.values()]
+    return with_signs(gains, [grid[0] for grid in grids], [grid[-1] for grid in grids])
+
+
 def _text(trial: Trial, claims: list[Claim], gains: pd.DataFrame) -> str:
     """What came out, in a few sentences."""
     alarms = ", ".join(f"{check} {(trial.clean[check] > alarm).mean():.3f}" for check, alarm in trial.alarm.items())
     found = "; ".join(
-        f"{claim.model} {0.5 + claim.effect:.3f}, {claim.verdict}"
+        f"{claim.model} {0.5 + claim.effect:.3f}"
         for claim in claims
         if claim.id == "checkbits" and claim.effect is not None
     )

@@ -16,8 +16,17 @@ from torch import Tensor, nn
 from ..._utils.errors import ModelError
 from ...attacks import parse
 from ...evaluation import evaluate
-from ...results.claims import UNKNOWN, Claim, Interval, bootstrapped, decide
-from ...results.statistics import Counts, Floats, common_level, estimate, threshold
+from ...results.claims import UNKNOWN, Claim, Interval, decide
+from ...results.statistics import (
+    Counts,
+    Effect,
+    Floats,
+    common_level,
+    effect_of,
+    estimate,
+    threshold,
+    with_signs,
+)
 from ..training import at_snr
 from .association import Ladder, retrained
 from .experiment_result import ExperimentResult
@@ -141,14 +150,14 @@ def _judge(counts: Counts, names: dict[str, list[str]], noise: str) -> list[Clai
     return found
 
 
-def _gain(counts: Counts, first: list[str], second: list[str], noise: str) -> tuple[Interval, str]:
+def _gain(counts: Counts, first: list[str], second: list[str], noise: str) -> tuple[Effect | Interval, str]:
     ladder = Ladder.of(counts, [first, second], noise, {name: _clean(counts, name) for name in (*first, *second)})
     if not np.isfinite(ladder.threshold_db[0]).all():
         return UNKNOWN, "a threshold is off the grid"
     _, threshold_db = retrained(ladder, counts.seed)
     with np.errstate(invalid="ignore"):  # both off the grid in a bootstrap sample: unbounded on both sides
         gained = threshold_db[:, 0] - threshold_db[:, 1]
-    return bootstrapped(gained), ""
+    return effect_of(gained, 1 + 2 * (NETWORKS - 1)), ""
 
 
 def _clean(counts: Counts, name: str) -> Floats:
@@ -161,7 +170,8 @@ def _table(counts: Counts) -> pd.DataFrame:
     for curve in counts.curves:
         crossed = estimate(threshold(counts, curve, curve.images, common_level(counts, curve.images)))
         found.append((curve.model, curve.attack, float(_clean(counts, curve.model)[0]), *crossed))
-    return pd.DataFrame(found, columns=["network", "attack", "clean", "threshold_db", "low", "high"])
+    table = pd.DataFrame(found, columns=["network", "attack", "clean", "threshold_db", "low", "high"])
+    return with_signs(table, GRID_DB[0], GRID_DB[-1])
 
 
 _STATEMENTS = {

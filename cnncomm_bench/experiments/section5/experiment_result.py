@@ -21,12 +21,13 @@ class ExperimentResult:
     name : str
         Of the experiment, such as `features`.
     tables : dict of str to DataFrame
-        Each is written as one CSV; the key is its name.
+        Each is written as one CSV; the key is its name. Thresholds and gains pass `statistics.with_signs`.
     claims : list of Claim
-        The experiment's claim first, its control among them or in the evidence.
+        The experiment's claim first, its control among them or in the evidence. Each with an `Effect`, whose p value
+        the runner adjusts for all claims of the folder; a control's id ends in ``-control``.
     figures : dict of str to matplotlib Figure
     text : str
-        A few sentences with the numbers that matter, Markdown.
+        A few sentences with the numbers that matter, Markdown; no verdicts, for the runner adjusts them.
     """
 
     name: str

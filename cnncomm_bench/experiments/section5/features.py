@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...attacks import Logits, parse, predict
 from ...results.claims import UNKNOWN, Claim, Interval, decide
-from ...results.statistics import quantiles, wilson
+from ...results.statistics import Effect, quantiles, wilson
 from ..training import at_snr
 from . import carriers, samples
 from . import curve_figures as figures
@@ -152,7 +152,7 @@ def towards(model: Logits, targets: Tensor) -> Logits:
     return two
 
 
-def against_chance(labels: Tensor, predictions: Tensor, classes: int, *, seed: int) -> Interval:
+def against_chance(labels: Tensor, predictions: Tensor, classes: int, *, seed: int) -> Effect:
     """Accuracy beyond chance, against the law it has where the classifier's names of the classes mean nothing.
 
     A classifier trained on random labels still separates images, and may give some classes their right name by luck. So
@@ -167,8 +167,9 @@ def against_chance(labels: Tensor, predictions: Tensor, classes: int, *, seed: i
 
     Returns
     -------
-    (float, float, float)
-        Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings are as far off.
+    Effect
+        Accuracy less 1 / classes; its interval holds zero unless at most 5 % of the renamings are as far off, and its
+        p values count the renamings that are.
     """
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     confusion.index_put_((labels, predictions), torch.tensor(1), accumulate=True)
@@ -178,10 +179,11 @@ def against_chance(labels: Tensor, predictions: Tensor, classes: int, *, seed: i
     null = counts[np.arange(classes), names].sum(1) / len(labels)
     low, high = quantiles(null, null)
     accuracy = counts.trace() / len(labels)
-    return accuracy - 1 / classes, accuracy - high, accuracy - low
+    above, below = (float((1 + beyond.sum()) / (1 + _PERMUTATIONS)) for beyond in (null >= accuracy, null <= accuracy))
+    return Effect(accuracy - 1 / classes, accuracy - high, accuracy - low, above, below)
 
 
-def _judged(model: nn.Module, tests: Tensor, truth: Tensor, setting: Setting) -> tuple[Tensor, Interval]:
+def _judged(model: nn.Module, tests: Tensor, truth: Tensor, setting: Setting) -> tuple[Tensor, Effect]:
     predictions = _predictions(model, tests, setting.device)
     return predictions, against_chance(truth.cpu(), predictions, setting.classes, seed=setting.seed)
 
@@ -195,14 +197,14 @@ def _share(predictions: Tensor, labels: Tensor) -> float:
     return float((predictions == labels.cpu()).double().mean())
 
 
-def _accuracy(predictions: Tensor, truth: Tensor, effect: Interval, classes: int) -> dict[str, float]:
+def _accuracy(predictions: Tensor, truth: Tensor, effect: Effect, classes: int) -> dict[str, float]:
     accuracy = _share(predictions, truth)
     low, high = wilson(np.array(accuracy), np.array(len(truth)))
     return {"accuracy": accuracy, "accuracy_low": float(low), "accuracy_high": float(high), "chance": 1 / classes,
-            "null_low": accuracy - effect[2], "null_high": accuracy - effect[1]}  # fmt: skip
+            "null_low": accuracy - effect.high, "null_high": accuracy - effect.low}  # fmt: skip
 
 
-def _claim(name: str, snr_db: float, effect: Interval, classes: int, reason: str = "") -> Claim:
+def _claim(name: str, snr_db: float, effect: Effect | Interval, classes: int, reason: str = "") -> Claim:
     evidence = (
         f"accuracy on real test images beyond chance ({1 / classes:.3f}) of a classifier trained on {name} at "
         f"{snr_db:g} dB; interval from random renamings of the classes"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...results.claims import Interval, bootstrapped
-from ...results.statistics import Floats, isotonic, quantiles
+from ...results.claims import Interval
+from ...results.statistics import Effect, Floats, effect_of, isotonic, quantiles
 
 PERMUTATIONS = 10_000
 
@@ -21,7 +21,7 @@ def ladder(images: int, rungs: int) -> list[int]:
     return [round(images / 2**rung) for rung in reversed(range(rungs))]
 
 
-def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Interval:
+def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int, predicted: float = 0.0) -> Effect:
     """How many dB the threshold falls for a doubling of the data, by least squares.
 
     Parameters
@@ -31,10 +31,12 @@ def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Int
     doublings : ndarray, shape-(M,)
         Logarithm to base 2 of the size of each training set.
     seed : int
+    predicted : float
+        Is taken off the rate, dB.
 
     Returns
     -------
-    (float, float, float)
+    Effect
         Rate and 95 % interval: a bootstrap over test images and, since each training is a draw as well, over the
         residuals of the line (Efron 1979), scaled up by sqrt(M / (M - 2)) for the line's two parameters.
     """
@@ -45,7 +47,7 @@ def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Int
     drawn = np.random.default_rng(seed).integers(0, trainings, (draws - 1, trainings))
     values = thresholds_db.copy()
     values[1:] += residuals[drawn]
-    return bootstrapped(-(values @ x) / (x @ x))
+    return effect_of(-(values @ x) / (x @ x) - predicted, trainings - 1)
 
 
 def permuted_rates(thresholds_db: Floats, doublings: Floats, *, seed: int) -> tuple[Interval, float]:

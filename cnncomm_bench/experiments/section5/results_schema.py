@@ -19,6 +19,7 @@ class Part(BaseModel):
     device : str
     text : str
     claims : list of Claim
+        As each one's interval decides; `runner.all_claims` adjusts them for all claims of the folder.
     tables, figures : list of str
         Stems of the CSV files and of the pictures.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..._utils.atomic import make_folder, write_text
 from ..._utils.errors import BenchError, RunFolderError
 from ...evaluation import versions
 from ...report import plots
-from ...results.claims import Claim
+from ...results.claims import Claim, adjust
 from ...results.claims import table as claims_table
 from ...results.claims import write as write_claims
 from . import results_page as page
@@ -80,9 +81,16 @@ def execute(
     return results
 
 
+def adjusted_claims(results: Results) -> dict[str, list[Claim]]:
+    """Claims by experiment, adjusted for each other: those of a folder are one family."""
+    found = {name: results.parts[name].claims for name in EXPERIMENTS if name in results.parts}
+    adjusted = iter(adjust([claim for claims in found.values() for claim in claims]))
+    return {name: list(islice(adjusted, len(claims))) for name, claims in found.items()}
+
+
 def all_claims(results: Results) -> list[Claim]:
-    """All claims, in the order of the experiments."""
-    return [claim for name in EXPERIMENTS if name in results.parts for claim in results.parts[name].claims]
+    """The same, one after another."""
+    return list(chain.from_iterable(adjusted_claims(results).values()))
 
 
 def summary(results: Results, folder: Path) -> str:
@@ -90,7 +98,10 @@ def summary(results: Results, folder: Path) -> str:
     from tabulate import tabulate
 
     rows = [{key: row[key] for key in row if key != "ruler"} for row in claims_table(all_claims(results))]
-    title = "claims of Section 5 (effects speak for the claim where positive; a control is to come out undecided)"
+    title = (
+        "claims of Section 5 (effects speak for the claim where positive; verdicts are adjusted for all claims of the\n"
+        "folder by Holm's method; a control belongs to no family and is to come out undecided)"
+    )
     return f"{title}\n\n{tabulate(rows, headers='keys', disable_numparse=True)}\n\n{folder / 'section5.html'}"
 
 
@@ -135,4 +146,4 @@ def _keep(outcome: ExperimentResult, folder: Path, seconds: float, device: str) 
 def _write(results: Results, folder: Path) -> None:
     write_text(folder / FILE, results.model_dump_json(indent=2) + "\n")
     write_claims(all_claims(results), folder / "claims.json")
-    page.write(results, folder)
+    page.write(results, adjusted_claims(results), folder)

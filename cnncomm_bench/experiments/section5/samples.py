@@ -18,16 +18,18 @@ from torch import nn
 from ...attacks import parse
 from ...data import balanced_subset
 from ...evaluation import evaluate
-from ...results.claims import Claim, Interval, bootstrapped, decide
+from ...results.claims import Claim, decide
 from ...results.statistics import (
     CONFIDENCE,
     Counts,
     Curve,
+    Floats,
     common_level,
+    effect_of,
     estimate,
-    format_db,
     threshold,
     wilson,
+    with_signs,
 )
 from ..training import BATCH_SIZE, at_snr
 from . import carrier_noise
@@ -121,7 +123,11 @@ def run(setting: Setting) -> ExperimentResult:
     harm = carrier_noise.compare(networks, *setting.tests(IMAGES), device=setting.device, seed=setting.seed)
     return ExperimentResult(
         "samples",
-        tables={"samples": _shown(table), "exchange": rates, "carrier-noise": harm},
+        tables={
+            "samples": with_signs(table, GRID_DB[0], GRID_DB[-1]),
+            "exchange": rates,
+            "carrier-noise": carrier_noise.table(harm),
+        },
         claims=[*claims, *carrier_noise.judge(harm)],
         figures={"samples": figures.samples(table, rates), "carrier-noise": figures.carrier_noise(harm)},
         text="\n".join([_text(table, rates, claims[0]), carrier_noise.summary(harm)]),
@@ -154,34 +160,41 @@ def _judge(counts: Counts, trainings: list[Training], sizes: list[int]) -> tuple
     kind = trainings[0].kind
     growing = [training for training in trainings if training.distinct == training.images]
     what = f"threshold of {ATTACK} against the logarithm of {sizes[0]} to {sizes[-1]} training images"
-    rate, row, claim = _rate(counts, "samples", growing, what)
-    low, high = rate[1:]
+    row, claim = _rate(counts, "samples", growing, what)
+    values, doublings, reason = _thresholds(counts, growing)
+    beyond = exchange_rate(values, doublings, seed=counts.seed, predicted=DOUBLING_DB)
+    inside = row["low"] <= DOUBLING_DB <= row["high"]
     predicted = decide(
-        "samples-rate", f"{kind} training", "realised", (rate[0] - DOUBLING_DB, low - DOUBLING_DB, high - DOUBLING_DB),
-        f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is "
-        f"{'within' if low <= DOUBLING_DB <= high else 'outside'} the interval of what is measured, {rate[0]:.2f} "
-        f"({low:.2f} to {high:.2f}); {what}",
-        statement=_STATEMENTS["samples-rate"],
+        "samples-rate", f"{kind} training", "realised", beyond,
+        f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is {'within' if inside else 'outside'} the "
+        f"interval of what is measured, {row['db_per_doubling']:.2f} ({row['low']:.2f} to {row['high']:.2f}); {what}",
+        reason=reason, statement=_STATEMENTS["samples-rate"],
     )  # fmt: skip
-    row, claims = {"training": kind, "predicted": DOUBLING_DB, **row}, [claim, predicted]
+    exchange: dict[str, Any] = {"training": kind, "predicted": DOUBLING_DB, **row}
+    claims = [claim, predicted]
     if kind == CONTROLLED:
         copies = [training for training in trainings if training.distinct == sizes[0]]
-        _, control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
-        row |= {f"copies_{name}": value for name, value in control.items()}
+        control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
+        exchange |= {f"copies_{name}": value for name, value in control.items()}
         claims.append(claim)
-    return row, claims
+    return exchange, claims
 
 
-def _rate(counts: Counts, name: str, trainings: list[Training], what: str) -> tuple[Interval, dict[str, float], Claim]:
+def _thresholds(counts: Counts, trainings: list[Training]) -> tuple[Floats, Floats, str]:
+    """Thresholds in the sample and its bootstrap, logarithms of the sizes, and why they cannot be judged, if so."""
     everyone = np.ones(len(counts.images), dtype=np.bool_)
     level = common_level(counts, everyone)
     raw = np.stack([threshold(counts, _curve(counts, each), everyone, level).at for each in trainings], axis=1)
-    values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
-    doublings = np.log2([training.images for training in trainings])
-    rate = exchange_rate(values, doublings, seed=counts.seed)
-    permuted, p = permuted_rates(values[0], doublings, seed=counts.seed)
     off = int((~np.isfinite(raw[0])).sum())
     reason = f"{off} of {len(raw[0])} thresholds are off the grid" if off else ""
+    values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
+    return values, np.log2([training.images for training in trainings]), reason
+
+
+def _rate(counts: Counts, name: str, trainings: list[Training], what: str) -> tuple[dict[str, float], Claim]:
+    values, doublings, reason = _thresholds(counts, trainings)
+    rate = exchange_rate(values, doublings, seed=counts.seed)
+    permuted, p = permuted_rates(values[0], doublings, seed=counts.seed)
     if not reason and p >= 1 - CONFIDENCE:
         reason = "sizes in random order give as large a rate too often"
     evidence = (
@@ -190,7 +203,7 @@ def _rate(counts: Counts, name: str, trainings: list[Training], what: str) -> tu
     claim = decide(name, f"{trainings[0].kind} training", "realised", rate, evidence, reason=reason,
                    statement=_STATEMENTS.get(name, ""))  # fmt: skip
     names = ("db_per_doubling", "low", "high", "permuted_low", "permuted_high", "p")
-    return rate, dict(zip(names, (*rate, *permuted[1:], p))), claim
+    return dict(zip(names, (*rate.interval, *permuted[1:], p))), claim
 
 
 def _gap(counts: Counts, trainings: list[Training], sizes: list[int]) -> Claim:
@@ -205,15 +218,16 @@ def _gap(counts: Counts, trainings: list[Training], sizes: list[int]) -> Claim:
         mean[kind] = accuracies[:, cells].mean(2)
     doublings = np.log2(sizes)
     behind = doublings[-1] - needed(mean["standard"], doublings, mean["robust"][:, -1])
-    at, low, high = bootstrapped(behind)
+    effect = effect_of(behind, len(counts.images))
     whole = float(doublings[-1] - doublings[0])
-    bounded = at >= whole
+    bounded = effect.at >= whole
     evidence = (
         f"doublings of the data from standard training's accuracy on clean images to the same accuracy of robust "
         f"training under {ATTACK} at {TRAINING_DB:g} dB, which is {mean['robust'][0, -1]:.3f} with {sizes[-1]} images"
         + (f"; standard training has it with {sizes[0]} images already, so this is a lower bound" if bounded else "")
     )
-    effect = (at, low, np.inf if bounded else high)
+    if bounded:
+        effect = effect._replace(high=np.inf)
     return decide("samples-gap", "robust against standard training", "realised", effect, evidence)
 
 
@@ -228,16 +242,6 @@ def _row(counts: Counts, training: Training) -> dict[str, Any]:
     level = common_level(counts, everyone)
     at, low_db, high_db = estimate(threshold(counts, curve, everyone, level))
     return row | {"level": float(level[0]), "threshold_db": at, "low": low_db, "high": high_db}
-
-
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Thresholds for the file: one off the grid is "> 50 dB"."""
-    ends = (GRID_DB[0], GRID_DB[-1])
-    text = {
-        name: [float(at) if np.isfinite(at) else format_db(at, ends) for at in table[name]]
-        for name in ("threshold_db", "low", "high")
-    }
-    return table.assign(**text)
 
 
 def _cell(curve: Curve, kind: str) -> int:

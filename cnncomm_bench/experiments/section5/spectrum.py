@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...attacks import BandNoise, ToneNoise, parse, radial_frequencies
 from ...results.claims import Interval
-from ...results.statistics import Floats, quantiles, resample
+from ...results.statistics import Effect, Floats, effect_of, quantiles, resample
 from ..training import at_snr
 
 RESAMPLES = 2000
@@ -84,7 +84,7 @@ def means(spectrum: Tensor, places: Sequence[BandNoise | ToneNoise], width: floa
     return torch.stack([spectrum[:, inside(place)].mean(1) for place in places]).numpy()
 
 
-def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[Interval, Interval]:
+def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[Effect, Interval]:
     """Rank correlation over bands or tones of the noise's damage and the adversary's power (Spearman 1904).
 
     Parameters
@@ -99,9 +99,10 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
 
     Returns
     -------
-    correlation, permuted : (float, float, float)
-        Estimate and 95 % interval of a bootstrap over images; and median and 95 % range of the control, in which
-        the adversary's are in random order.
+    correlation : Effect
+        Of a bootstrap over images.
+    permuted : (float, float, float)
+        Median and 95 % range of the control, in which the adversary's are in random order.
     """
     counts = resample(len(clean), RESAMPLES, seed).astype(float)
     damage = counts @ (clean[None].astype(float) - noisy).T
@@ -109,12 +110,12 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
     values = _spearman(damage, spread)
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(power)), (RESAMPLES, 1)), axis=1)
     control = _spearman(np.broadcast_to(damage[0], order.shape), spread[0][order])
-    return (float(values[0]), *_range(values[1:])), (float(np.median(control)), *_range(control))
-
-
-def _range(correlations: Floats) -> tuple[float, float]:
-    low, high = quantiles(correlations, correlations)
-    return max(low, -1.0), min(high, 1.0)  # an unknown one is somewhere between
+    effect, (low, high) = effect_of(values, len(clean)), quantiles(control, control)
+    # An unknown correlation is somewhere between -1 and 1.
+    return (
+        effect._replace(low=max(effect.low, -1.0), high=min(effect.high, 1.0)),
+        (float(np.median(control)), max(low, -1.0), min(high, 1.0)),
+    )
 
 
 def _spearman(first: Floats, second: Floats) -> Floats:

@@ -17,7 +17,7 @@ from torch import nn
 from ...attacks import parse
 from ...evaluation import evaluate
 from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold
+from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold, with_signs
 from ..training import at_snr
 from . import patches, tradeoff_figures
 from .association import Ladder, association
@@ -102,7 +102,7 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     carriers = _stack(firsts, lambda model: carrier_map(model, *some, CARRIER_DB, setting.device, seed=setting.seed))
     return ExperimentResult(
         name="tradeoff",
-        tables={"tradeoff": table, "association": associated, "views": views, "carriers": carriers},
+        tables={"tradeoff": _numbers(table), "association": associated, "views": views, "carriers": carriers},
         claims=claims,
         figures={
             "tradeoff": tradeoff_figures.plane(table),
@@ -174,8 +174,8 @@ def _judge(
         statement=statement,
     )  # fmt: skip
     claims.append(control)
-    rows = [(claim.id, claim.model, claim.effect, claim.low, claim.high, claim.verdict) for claim in claims]
-    return pd.DataFrame(rows, columns=["claim", "on", "accuracy_per_10_db", "low", "high", "verdict"]), claims
+    rows = [(claim.id, claim.model, claim.effect, claim.low, claim.high) for claim in claims]
+    return pd.DataFrame(rows, columns=["claim", "on", "accuracy_per_10_db", "low", "high"]), claims
 
 
 def _rungs(networks: list[Network]) -> list[list[str]]:
@@ -195,6 +195,12 @@ def _table(networks: list[Network], counts: Counts, accuracy: dict[str, Floats])
         rows.append((network.name, network.training, part, curve.attack, *clean, float(level[0]), *crossed))
     names = ["network", "training", "part", "attack", "clean", "clean_low", "clean_high", "level"]
     return pd.DataFrame(rows, columns=[*names, "threshold_db", "low", "high"])
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for its file; thresholds off the grid are bounds."""
+    grids = [_ADVERSARY_GRID if attack == ADVERSARY else _NOISE_GRID for attack in table.attack]
+    return with_signs(table, [grid[0] for grid in grids], [grid[-1] for grid in grids])
 
 
 def _stack(networks: list[Network], measure: Callable[[nn.Module], pd.DataFrame]) -> pd.DataFrame:
@@ -223,6 +229,6 @@ def _text(table: pd.DataFrame, claims: list[Claim], views: pd.DataFrame) -> str:
 
 def _sentence(claim: Claim) -> str:
     if claim.effect is None:
-        return f"{claim.model} {claim.verdict}"
+        return f"{claim.model} unknown"
     low, high = ("unbounded" if end is None else f"{end:+.3f}" for end in (claim.low, claim.high))
-    return f"{claim.model} {claim.effect:+.3f} ({low} to {high}), {claim.verdict}"
+    return f"{claim.model} {claim.effect:+.3f} ({low} to {high})"

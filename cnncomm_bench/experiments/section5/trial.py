@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...results.claims import bootstrapped
-from ...results.statistics import Floats, difference, estimate, resample, wilson
+from ...results.statistics import Crossing, Floats, difference, estimate, resample, wilson
 from .detection import Bools, Received, auc, roc, threshold
 
 UNAWARE, ADAPTIVE = "pgd:steps=10", "adaptive pgd"
@@ -66,6 +66,16 @@ class Trial:
         clean, drawn = self.clean[check][self.right], self.weights[:, self.right]
         return np.stack([auc(score[self.right], clean, drawn) for score in self.received[check, attack].score])
 
+    def thresholds(self, check: str, attack: str) -> tuple[Crossing, Crossing]:
+        """Where half of what the link knows passes as undetected errors, without the check and with it."""
+        chance, weights, alarm = 1 / self.classes, self.weights, self.alarm[check]
+        received, checked = self.received[check, attack], self.right | (self.clean[check] > alarm)
+        level = (weights @ self.right / weights.sum(1) + chance) / 2
+        return (
+            threshold(received.delivered(np.inf), self.right, received.snr_db, level, chance, weights),
+            threshold(received.delivered(alarm), checked, received.snr_db, level, chance, weights),
+        )
+
     def informative(self, check: str, attack: str) -> Bools:
         """SNRs at which the attack has taken 10 to 90 % of what the link knows beyond chance, shape-(K,)."""
         clean = float(self.right.mean())
@@ -109,14 +119,9 @@ def gains_table(trial: Trial) -> pd.DataFrame:
     DataFrame
         `check, attack, threshold_without_db, threshold_with_db, gain_db, low, high`.
     """
-    chance, weights = 1 / trial.classes, trial.weights
-    level = (weights @ trial.right / weights.sum(1) + chance) / 2
     rows = []
-    for (check, attack), received in trial.received.items():
-        alarm, snr_db = trial.alarm[check], received.snr_db
-        checked = trial.right | (trial.clean[check] > alarm)
-        without = threshold(received.delivered(np.inf), trial.right, snr_db, level, chance, weights)
-        with_check = threshold(received.delivered(alarm), checked, snr_db, level, chance, weights)
+    for check, attack in trial.received:
+        without, with_check = trial.thresholds(check, attack)
         rows.append((check, attack, without.at[0], with_check.at[0], *estimate(difference(without, with_check))))
     return pd.DataFrame(rows, columns=list(GainRow._fields))
 

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ...results.claims import UNKNOWN, Claim, bootstrapped, decide
-from ...results.statistics import Floats, resample
+from ...results.claims import UNKNOWN, Claim, adjust, decide
+from ...results.statistics import Floats, effect_of, resample
 from .transmission_folder import SYSTEM, title
 
 CLAIM = "transmission-order"
@@ -34,13 +34,15 @@ def agreements(rows: pd.DataFrame, grid: tuple[float, ...], model: str, classes:
     -------
     list of Claim
         The effect is Kendall's tau over pairs of alphas, mean over the SNRs where the mean drop of the alphas is 10
-        to 90 % of the way from clean accuracy to chance; its interval is a bootstrap over images.
+        to 90 % of the way from clean accuracy to chance; its interval is a bootstrap over images. The claims are
+        one family.
     """
     digital = rows[rows.bits > 0]
-    return [
+    claims = [
         _claim(part, grid, f"{model}, {title(*map(str, system))}", str(ruler), classes, seed)
         for (ruler, *system), part in digital.groupby(["ruler", *SYSTEM], sort=False)
     ]
+    return adjust(claims)
 
 
 def pairwise_tau(first: Floats, second: Floats) -> Floats:
@@ -84,9 +86,8 @@ def _claim(part: pd.DataFrame, grid: tuple[float, ...], about: str, ruler: str, 
     weights = resample(lost.shape[2], RESAMPLES, seed).astype(float)
     rates, drops = (values[:, informative] @ weights.T for values in (errors, lost))
     tau = pairwise_tau(rates, drops).mean(0)
-    return decide(
-        CLAIM, about, ruler, bootstrapped(tau), f"{evidence}, {dbs[0]:g} to {dbs[-1]:g} dB", statement=STATEMENT
-    )
+    effect = effect_of(tau, lost.shape[2])
+    return decide(CLAIM, about, ruler, effect, f"{evidence}, {dbs[0]:g} to {dbs[-1]:g} dB", statement=STATEMENT)
 
 
 def _arrays(part: pd.DataFrame, alphas: list[float], grid: tuple[float, ...]) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from ...results.claims import Claim
+from ...results.claims import table as claims_table
 from .transmission_folder import SYSTEM, title
 
 FILES = ("transmission.csv", "transmissions.parquet", "claims.json", "transmission.png", "transmission.svg")
@@ -45,5 +46,6 @@ def _cell(ber: float, accuracy: float, image_snr_db: float) -> str:
 def _sentence(claim: Claim) -> str:
     if claim.effect is None:
         return f"{claim.statement} {claim.model}: {claim.evidence}"
-    low, high = ("" if end is None else f"{end:.2f}" for end in (claim.low, claim.high))
-    return f"{claim.statement} {claim.model}: {claim.verdict}, tau {claim.effect:.2f} ({low} to {high})"
+    (row,) = claims_table([claim])
+    tau = f"tau {row['effect']} ({row['95 % interval']}), p {row['p']}, adjusted {row['p adjusted']}"
+    return f"{claim.statement} {claim.model}: {row['verdict']}, {tau}"

@@ -97,6 +97,11 @@ class Claim(BaseModel):
     p_adjusted: float | None = None
     verdict_alone: Verdict | None = None
 
+    @property
+    def control(self) -> bool:
+        """Whether it is a control: made to come out undecided."""
+        return self.id.endswith("-control")
+
 
 def decide(
     name: str,

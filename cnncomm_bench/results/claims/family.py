@@ -1,4 +1,4 @@
-"""The claims of a run as a family: with all of them false, one is decided in at most 5 % of runs (Holm 1979)."""
+"""The claims of a run or of Section 5 as a family: with all of them false, at most 5 % decide one (Holm 1979)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from .claim import Claim
 def adjust(claims: Sequence[Claim]) -> list[Claim]:
     """Adjust verdicts for the number of claims that could be judged.
 
+    A control is no member: it claims nothing, and an adjustment would only make it harder for it to raise the alarm.
+
     Parameters
     ----------
     claims : sequence of Claim
-        All of a run; those without a p value are left as they are.
+        All of a run or of a folder; controls and those without a p value are left as they are.
 
     Returns
     -------
     list of Claim
         With `p_adjusted`. A claim that only its own interval decides becomes undecided, and its evidence says so.
     """
-    family = [claim.p for claim in claims if claim.p is not None]
-    adjusted = iter(holm(np.array(family)).tolist())
-    return [claim if claim.p is None else _adjusted(claim, next(adjusted), len(family)) for claim in claims]
+    members = {place: claim.p for place, claim in enumerate(claims) if claim.p is not None and not claim.control}
+    adjusted = dict(zip(members, holm(np.array(list(members.values()))).tolist(), strict=True))
+    return [
+        _adjusted(claim, adjusted[place], len(members)) if place in members else claim
+        for place, claim in enumerate(claims)
+    ]
 
 
 def _adjusted(claim: Claim, p_adjusted: float, members: int) -> Claim:

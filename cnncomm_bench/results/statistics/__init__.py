@@ -1,8 +1,9 @@
 """Predictions to numbers with intervals: accuracies, thresholds, gains, information."""
 
 from .counts import CLEAN, Counts, Curve
-from .decibels import as_numbers, format_db, format_gain, in_column, read_table
+from .decibels import SIGNS, as_numbers, format_db, format_gain, in_column, read_table, with_signs
 from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
+from .effects import Effect, effect_of
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import (
@@ -25,12 +26,14 @@ __all__ = [
     "CONFIDENCE",
     "PILOT_IMAGES",
     "RESAMPLES",
+    "SIGNS",
     "WORST",
     "Answers",
     "Counts",
     "Crossing",
     "Curve",
     "CurveRow",
+    "Effect",
     "Floats",
     "GainRow",
     "InformationRow",
@@ -43,6 +46,7 @@ __all__ = [
     "common_level",
     "crossing",
     "difference",
+    "effect_of",
     "effective_trials",
     "estimate",
     "format_db",
@@ -60,4 +64,5 @@ __all__ = [
     "strongest",
     "threshold",
     "wilson",
+    "with_signs",
 ]

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from .counts import CLEAN
 
-# The dB columns of a frame: the estimate, the ends of its interval, and in files the sign of an estimate off the grid.
-_DB = (
-    ("threshold_db", "low", "high", "censored"),
-    ("jamming_gain_db", "gain_low", "gain_high", "gain_censored"),
-    ("gain_db", "low", "high", "censored"),
-)
+SIGNS = {
+    "threshold_db": "censored",
+    "gain_db": "censored",
+    "jamming_gain_db": "gain_censored",
+    "threshold_without_db": "without_censored",
+    "threshold_with_db": "with_censored",
+}
+"""Columns of thresholds and gains in files, and the column that has the sign of those that are bounds."""
+
+_ENDS = {
+    "threshold_db": ("low", "high"),
+    "gain_db": ("low", "high"),
+    "jamming_gain_db": ("gain_low", "gain_high"),
+}
 
 
 def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> str:
@@ -103,20 +113,44 @@ def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) ->
         number only bounds it, a threshold by the grid's end and a gain by its interval's. An end of an interval that
         is not bounded is NaN, an empty field.
     """
+    if "threshold_db" not in frame.columns:
+        return with_signs(frame, digits=digits)
     grid = curves[curves["attack"] != CLEAN].groupby(["attack", "ruler"], observed=True)["snr_db"].agg(["min", "max"])
+    ends = grid.loc[list(zip(frame["attack"], frame["ruler"], strict=True))]
+    return with_signs(frame, ends["min"].tolist(), ends["max"].tolist(), digits=digits)
+
+
+def with_signs(
+    frame: pd.DataFrame,
+    first: float | Sequence[float] = -math.inf,
+    last: float | Sequence[float] = math.inf,
+    *,
+    digits: int = 4,
+) -> pd.DataFrame:
+    """Any table of thresholds or gains as its file carries it, see `as_numbers`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With columns of `SIGNS`, infinite where a threshold is off its grid.
+    first, last : float or sequence of float
+        Ends of the grid that thresholds are on, of all rows or of each.
+    digits : int
+        Decimals that are kept.
+    """
     numbers = frame.copy()
-    for estimate, low, high, censored in _DB:
+    for estimate, sign in SIGNS.items():
         if estimate not in frame.columns:
             continue
-        rows = []
-        for attack, ruler, *values in zip(
-            frame["attack"], frame["ruler"], *(frame[name] for name in (estimate, low, high)), strict=True
-        ):
-            ends = grid.loc[(attack, ruler)] if estimate == "threshold_db" else None
-            rows.append(_censored(*values, *((-math.inf, math.inf) if ends is None else ends)))
-        columns = pd.DataFrame(rows, columns=[estimate, low, high, censored], index=frame.index)
-        numbers[[estimate, low, high]] = columns[[estimate, low, high]].astype(float).round(digits)
-        numbers[censored] = columns[censored]
+        ends = _ENDS.get(estimate, ())
+        grid = (first, last) if estimate.startswith("threshold") else (-math.inf, math.inf)
+        low, high = (frame[name] for name in ends or (estimate, estimate))
+        limits = (np.broadcast_to(np.asarray(end, dtype=float), len(frame)) for end in grid)
+        rows = [_censored(*row) for row in zip(frame[estimate], low, high, *limits, strict=True)]
+        columns = pd.DataFrame(rows, columns=[estimate, *(ends or ("low", "high")), sign], index=frame.index)
+        for name in (estimate, *ends):
+            numbers[name] = columns[name].astype(float).round(digits)
+        numbers[sign] = columns[sign].astype(str)
     return numbers
 
 
@@ -141,9 +175,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
         As `Scores.thresholds` or `Scores.gains`: infinite where a file has only a bound.
     """
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"censored": str, "gain_censored": str})
-    for estimate, low, high, censored in _DB:
+    for estimate, (low, high) in _ENDS.items():
         if estimate not in frame.columns:
             continue
+        censored = SIGNS[estimate]
         if censored not in frame.columns:
             frame[[estimate, low, high]] = frame[[estimate, low, high]].map(_parse)
             continue

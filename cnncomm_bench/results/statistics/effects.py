@@ -2,7 +2,7 @@
 
 A claim among many is decided at a level at which a thousand bootstrap samples have hardly any values: at 0.05 / 14,
 two on either side. Beyond the 2.5 % quantile q the distribution is therefore continued as Student's t through the
-median m and q, with one degree of freedom less than there are images: a value x is at t = c (m - x) / (m - q), where c
+median m and q, with one degree of freedom less than there are units: a value x is at t = c (m - x) / (m - q), where c
 is that law's own 97.5 % quantile. So p is below 0.05 exactly where the 95 % interval excludes zero, and both follow
 the spread on the side of the distribution that decides.
 """
@@ -52,22 +52,22 @@ class Effect(NamedTuple):
         return min(1.0, 2 * min(self.p_positive, self.p_negative))
 
 
-def effect_of(values: Floats | Crossing, images: int, *, comparisons: int = 1) -> Effect:
+def effect_of(values: Floats | Crossing, units: int, *, comparisons: int = 1) -> Effect:
     """Effect, interval and p values from bootstrap values.
 
     Parameters
     ----------
     values : ndarray, shape-(1 + B,), or Crossing of such arrays
         The sample's own value first.
-    images : int
-        How many were drawn.
+    units : int
+        How many independent ones were drawn, such as images; of a fit one more than its degrees of freedom.
     comparisons : int
         Among how many effects this one was chosen: the interval and both p values are Bonferroni's.
 
     Examples
     --------
     >>> samples = student.ppf((np.arange(1000) + 0.5) / 1000, df=99)
-    >>> effect = effect_of(np.r_[3.0, 3 + samples], images=100)
+    >>> effect = effect_of(np.r_[3.0, 3 + samples], units=100)
     >>> round(effect.low, 1), round(effect.p, 4)
     (1.0, 0.0035)
     """
@@ -79,16 +79,16 @@ def effect_of(values: Floats | Crossing, images: int, *, comparisons: int = 1) -
         at, below, above = float(values[0]), values, values
         own = np.inf, -np.inf
     low, high = quantiles(below[1:], above[1:])
-    p_positive, low = _tail(below[1:], min(low, own[0]), images, comparisons)
-    p_negative, high = _tail(-above[1:], -max(high, own[1]), images, comparisons)
+    p_positive, low = _tail(below[1:], min(low, own[0]), units, comparisons)
+    p_negative, high = _tail(-above[1:], -max(high, own[1]), units, comparisons)
     return Effect(at, low, -high, p_positive, p_negative)
 
 
-def _tail(values: Floats, quantile: float, images: int, comparisons: int) -> tuple[float, float]:
+def _tail(values: Floats, quantile: float, units: int, comparisons: int) -> tuple[float, float]:
     """P value of "zero or less", and the interval's lower end; `quantile` is its 2.5 % one."""
     known = np.where(np.isnan(values), -np.inf, values)
     middle = float(np.quantile(known, 0.5, method="lower"))
-    width, freedom = middle - quantile, max(1, images - 1)
+    width, freedom = middle - quantile, max(1, units - 1)
     edge = float(student.isf(_TAIL, freedom))
     if quantile > 0:
         # A distribution without a width has no tail.
