@@ -249,9 +249,8 @@ def test_the_special_cnn_on_images_learns_and_noise_undoes_it(tmp_path):
 
 def test_the_command_special_takes_a_size(tmp_path, capsys):
     small = ["--size", "8", "--steps", "1", "--max-bits", "250", "--alpha", "2", "--ruler", "dispersion", "--snr", "0"]
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["special", *small, "--out", str(tmp_path / "out")])
-    assert not stop.value.code and "special-images.csv" in capsys.readouterr().out
+    cli.main(["special", *small, "--out", str(tmp_path / "out")])
+    assert "special-images.csv" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stop:
         cli.main(["special", "--size", "30", "--out", str(tmp_path / "out")])
     error = capsys.readouterr().err

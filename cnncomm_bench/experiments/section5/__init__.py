@@ -1,8 +1,8 @@
 """Runs the arguments of the paper's Section 5 as experiments.
 
 They are `features`, `samples`, `tradeoff`, `checkbits` and `capsules`; `decoding` and `contrast` are pairs of
-Fig. 2 that need a network as well. Each module has `run(setting) -> ExperimentResult`, a claim with a verdict, and a negative
-control that must come out null.
+Fig. 2 that need a network as well. Each module has `run(setting) -> ExperimentResult`, a claim with a verdict, and a
+negative control that must come out null.
 """
 
 from typing import TYPE_CHECKING

@@ -17,12 +17,11 @@ from scipy.special import ndtr
 from torch import Tensor, nn
 
 from ... import snr
-from ..._utils.frames import rows
 from ...attacks import Logits, filtered_noise, predict
-from ...results.claims import Claim, decide
-from ...results.statistics import Floats, effect_of_normal, paired_difference
+from ...results.claims import Claim, Interval, decide
+from ...results.statistics import Effect, Floats, effect_of, resample
 from .carriers import ADVERSARY_DB, SNRS_DB
-from .spectrum import Bools, density, perturbations
+from .spectrum import RESAMPLES, Bools, density, perturbations
 
 LINK_DB = (-10.0, -5.0, 0.0, 5.0, 10.0)
 SPECTRUM, STRONGEST = "the adversary's spectrum", "its strongest frequency"
@@ -31,11 +30,21 @@ _ORDERS = 5
 _BATCH = 125
 
 
-class HarmRow(NamedTuple):
-    """Row of the table `carrier-noise`: error rates under white noise and under noise at the carrier.
+class Harm(NamedTuple):
+    """Error rates of a system under noise at its carrier and under white noise of the same SNR.
 
-    The difference is of them, `elsewhere` the mean error of noise at frequencies in random order, and its difference
-    from white noise; NaN on the link.
+    Attributes
+    ----------
+    system, noise : str
+    snr_db : float
+    white, carrier : float
+        Error rates.
+    effect : Effect or (float, float, float)
+        Their difference, with an interval over images; exact on the link.
+    elsewhere : float
+        The mean error of noise at frequencies in random order; NaN on the link.
+    control : Effect, optional
+        Its difference from white noise.
     """
 
     system: str
@@ -43,13 +52,9 @@ class HarmRow(NamedTuple):
     snr_db: float
     white: float
     carrier: float
-    difference: float
-    low: float
-    high: float
-    elsewhere: float
-    elsewhere_difference: float
-    elsewhere_low: float
-    elsewhere_high: float
+    effect: Effect | Interval
+    elsewhere: float = np.nan
+    control: Effect | None = None
 
 
 def tone_error(snr_db: Floats) -> Floats:
@@ -76,7 +81,7 @@ def white_error(snr_db: Floats) -> Floats:
 
 def compare(
     networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor, *, device: str, seed: int = 0
-) -> pd.DataFrame:
+) -> list[Harm]:
     """Error rates under noise at the carrier and under white noise, of networks and of the link.
 
     Parameters
@@ -88,53 +93,61 @@ def compare(
     labels : Tensor, shape-(N,), int64
     device : str
     seed : int
-
-    Returns
-    -------
-    DataFrame
-        See `HarmRow`.
     """
-    found = [row for name, model in networks.items() for row in _of_network(name, model, images, labels, device, seed)]
-    white, tone = white_error(np.array(LINK_DB)), tone_error(np.array(LINK_DB))
-    nan = (np.nan,) * 4
-    found += [
-        HarmRow(LINK, TONE, snr_db, w, t, t - w, t - w, t - w, *nan)
-        for snr_db, w, t in zip(LINK_DB, white.tolist(), tone.tolist(), strict=True)
+    found = [
+        harm for name, model in networks.items() for harm in _of_network(name, model, images, labels, device, seed)
     ]
-    return pd.DataFrame(found)
+    for snr_db in LINK_DB:
+        white, tone = float(white_error(np.array(snr_db))), float(tone_error(np.array(snr_db)))
+        found.append(Harm(LINK, TONE, snr_db, white, tone, (tone - white,) * 3))
+    return found
 
 
-def judge(table: pd.DataFrame) -> list[Claim]:
+def table(harms: list[Harm]) -> pd.DataFrame:
+    """A row for each: `system, noise, snr_db, white, carrier, difference, low, high, elsewhere`, and its difference."""
+    rows = []
+    for harm in harms:
+        row = dict(zip(("difference", "low", "high"), harm.effect[:3]))
+        if harm.control is not None:
+            row |= {"elsewhere": harm.elsewhere}
+            row |= dict(zip(("elsewhere_difference", "elsewhere_low", "elsewhere_high"), harm.control[:3]))
+        rows.append({**dict(zip(Harm._fields[:5], harm)), **row})
+    return pd.DataFrame(rows)
+
+
+def judge(harms: list[Harm]) -> list[Claim]:
     """A claim at each SNR, and the controls of the networks'."""
     claims, controls = [], []
-    for row in rows(table, HarmRow):
-        about = f"{row.system}, {row.noise}, {row.snr_db:g} dB"
-        exact = row.system == LINK
-        how = "closed forms" if exact else f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB"
-        evidence = f"error {row.carrier:.3g} against {row.white:.3g} under white noise of the same SNR; {how}"
-        effect = (row.difference, row.low, row.high)
-        # The link's error rates have no error: there is nothing to adjust.
-        judged = effect if exact else effect_of_normal(*effect)
-        statement = _STATEMENTS["carrier-noise"].format(snr_db=row.snr_db)
-        claims.append(decide("carrier-noise", about, "realised", judged, evidence, statement=statement))
-        if not exact:
-            evidence = f"error {row.elsewhere:.3g}, mean of {_ORDERS} orders, against {row.white:.3g} under white noise"
-            effect = (row.elsewhere_difference, row.elsewhere_low, row.elsewhere_high)
+    for harm in harms:
+        about = f"{harm.system}, {harm.noise}, {harm.snr_db:g} dB"
+        how = (
+            "closed forms" if harm.control is None else f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB"
+        )
+        evidence = f"error {harm.carrier:.3g} against {harm.white:.3g} under white noise of the same SNR; {how}"
+        statement = _STATEMENTS["carrier-noise"].format(snr_db=harm.snr_db)
+        claims.append(decide("carrier-noise", about, "realised", harm.effect, evidence, statement=statement))
+        if harm.control is not None:
+            evidence = (
+                f"error {harm.elsewhere:.3g}, mean of {_ORDERS} orders, against {harm.white:.3g} under white noise"
+            )
             statement = _STATEMENTS["carrier-noise-control"]
-            controls.append(decide("carrier-noise-control", about, "realised", effect, evidence, statement=statement))
+            controls.append(
+                decide("carrier-noise-control", about, "realised", harm.control, evidence, statement=statement)
+            )
     return [*claims, *controls]
 
 
-def summary(table: pd.DataFrame) -> str:
+def summary(harms: list[Harm]) -> str:
     """The differences by SNR, a sentence a system and noise."""
     texts = []
-    for (system, noise), part in table.groupby(["system", "noise"], sort=False):
-        each = ", ".join(f"{row.difference:+.3f} at {row.snr_db:g} dB" for row in rows(part, HarmRow))
+    for system, noise in dict.fromkeys((harm.system, harm.noise) for harm in harms):
+        part = [harm for harm in harms if (harm.system, harm.noise) == (system, noise)]
+        each = ", ".join(f"{harm.effect[0]:+.3f} at {harm.snr_db:g} dB" for harm in part)
         texts.append(f"{system}, {noise}: error beyond that of white noise of the same SNR {each}.")
     return "\n".join(texts)
 
 
-def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, device: str, seed: int) -> list[HarmRow]:
+def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, device: str, seed: int) -> list[Harm]:
     spectrum = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed)).mean(0)
     half = spectrum[:, : images.shape[3] // 2 + 1]
     strongest = torch.zeros_like(half)
@@ -152,15 +165,17 @@ def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, dev
             ],
             axis=0,
         )
-        for snr_db, w, c, e in zip(SNRS_DB, white.astype(float), at, elsewhere, strict=True):
-            found.append(
-                HarmRow(
-                    f"{name} CNN", noise, snr_db, 1 - w.mean(), 1 - c.mean(),
-                    float((w - c).mean()), *paired_difference(w - c),
-                    1 - e.mean(), float((w - e).mean()), *paired_difference(w - e),
-                )
-            )  # fmt: skip
+        found += [
+            Harm(f"{name} CNN", noise, snr_db, 1 - w.mean(), 1 - c.mean(), _difference(w, c, seed), 1 - e.mean(),
+                 _difference(w, e, seed))
+            for snr_db, w, c, e in zip(SNRS_DB, white.astype(float), at.astype(float), elsewhere, strict=True)
+        ]  # fmt: skip
     return found
+
+
+def _difference(first: Floats, second: Floats, seed: int) -> Effect:
+    drawn = resample(len(first), RESAMPLES, seed).astype(float)
+    return effect_of(drawn @ (first - second) / len(first), len(first))
 
 
 def _order(count: int, strongest: int, generator: torch.Generator) -> Tensor:

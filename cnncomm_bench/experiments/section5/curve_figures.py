@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .carrier_noise import Harm
     from .carriers import Study
 
 # Of Okabe and Ito's palette, distinct without colour vision.
@@ -132,23 +133,21 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     return drawn
 
 
-def carrier_noise(table: pd.DataFrame) -> Figure:
-    """Errors beyond those of white noise of the same SNR: a panel a system, its carrier's noise and the control.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `carrier_noise.compare`.
-    """
-    systems = list(dict.fromkeys(table.system))
+def carrier_noise(harms: Sequence[Harm]) -> Figure:
+    """Errors beyond those of white noise of the same SNR: a panel a system, its carrier's noise and the control."""
+    systems = list(dict.fromkeys(harm.system for harm in harms))
     drawn = figure(3.6 * len(systems), 3.8)
     for axes, system in zip(drawn.subplots(1, len(systems), squeeze=False)[0], systems, strict=True):
-        for (noise, part), colour in zip(table[table.system == system].groupby("noise", sort=False), (ORANGE, BLUE)):
-            spread = [part.difference - part.low, part.high - part.difference]
-            axes.errorbar(part.snr_db, part.difference, spread, color=colour, marker="o", ms=4, capsize=2, label=noise)
-            if part.elsewhere.notna().all():
-                label = "the same in random order"
-                axes.plot(part.snr_db, part.elsewhere_difference, color=colour, marker="x", ls=":", label=label)
+        noises = dict.fromkeys(harm.noise for harm in harms if harm.system == system)
+        for noise, colour in zip(noises, (ORANGE, BLUE)):
+            part = [harm for harm in harms if (harm.system, harm.noise) == (system, noise)]
+            snr_db = [harm.snr_db for harm in part]
+            at, low, high = np.array([harm.effect[:3] for harm in part]).T
+            axes.errorbar(snr_db, at, [at - low, high - at], color=colour, marker="o", ms=4, capsize=2, label=noise)
+            controls = [harm.control.at for harm in part if harm.control is not None]
+            if controls:
+                axes.plot(snr_db, controls, color=colour, marker="x", ls=":", label="the same in random order")
+            axes.set_xticks(snr_db)
         axes.axhline(0, color="black", lw=1, ls="--")
         dress(axes, "SNR (dB)", "error beyond white noise's" if system == systems[0] else "")
         axes.set_title(system, fontsize=10)

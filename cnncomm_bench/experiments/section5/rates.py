@@ -21,7 +21,7 @@ def ladder(images: int, rungs: int) -> list[int]:
     return [round(images / 2**rung) for rung in reversed(range(rungs))]
 
 
-def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Effect:
+def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int, predicted: float = 0.0) -> Effect:
     """How many dB the threshold falls for a doubling of the data, by least squares.
 
     Parameters
@@ -31,6 +31,8 @@ def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Eff
     doublings : ndarray, shape-(M,)
         Logarithm to base 2 of the size of each training set.
     seed : int
+    predicted : float
+        Is taken off the rate, dB.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def exchange_rate(thresholds_db: Floats, doublings: Floats, *, seed: int) -> Eff
     drawn = np.random.default_rng(seed).integers(0, trainings, (draws - 1, trainings))
     values = thresholds_db.copy()
     values[1:] += residuals[drawn]
-    return effect_of(-(values @ x) / (x @ x), trainings - 1)
+    return effect_of(-(values @ x) / (x @ x) - predicted, trainings - 1)
 
 
 def permuted_rates(thresholds_db: Floats, doublings: Floats, *, seed: int) -> tuple[Interval, float]:

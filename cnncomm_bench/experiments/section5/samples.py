@@ -23,7 +23,7 @@ from ...results.statistics import (
     CONFIDENCE,
     Counts,
     Curve,
-    Effect,
+    Floats,
     common_level,
     effect_of,
     estimate,
@@ -123,7 +123,11 @@ def run(setting: Setting) -> ExperimentResult:
     harm = carrier_noise.compare(networks, *setting.tests(IMAGES), device=setting.device, seed=setting.seed)
     return ExperimentResult(
         "samples",
-        tables={"samples": with_signs(table, GRID_DB[0], GRID_DB[-1]), "exchange": rates, "carrier-noise": harm},
+        tables={
+            "samples": with_signs(table, GRID_DB[0], GRID_DB[-1]),
+            "exchange": rates,
+            "carrier-noise": carrier_noise.table(harm),
+        },
         claims=[*claims, *carrier_noise.judge(harm)],
         figures={"samples": figures.samples(table, rates), "carrier-noise": figures.carrier_noise(harm)},
         text="\n".join([_text(table, rates, claims[0]), carrier_noise.summary(harm)]),
@@ -156,38 +160,41 @@ def _judge(counts: Counts, trainings: list[Training], sizes: list[int]) -> tuple
     kind = trainings[0].kind
     growing = [training for training in trainings if training.distinct == training.images]
     what = f"threshold of {ATTACK} against the logarithm of {sizes[0]} to {sizes[-1]} training images"
-    rate, beyond, measured, claim = _rate(counts, "samples", growing, what)
+    row, claim = _rate(counts, "samples", growing, what)
+    values, doublings, reason = _thresholds(counts, growing)
+    beyond = exchange_rate(values, doublings, seed=counts.seed, predicted=DOUBLING_DB)
+    inside = row["low"] <= DOUBLING_DB <= row["high"]
     predicted = decide(
         "samples-rate", f"{kind} training", "realised", beyond,
-        f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is "
-        f"{'within' if rate.low <= DOUBLING_DB <= rate.high else 'outside'} the interval of what is measured, "
-        f"{rate.at:.2f} ({rate.low:.2f} to {rate.high:.2f}); {what}",
-        statement=_STATEMENTS["samples-rate"],
+        f"dB a doubling less the predicted {DOUBLING_DB:.2f}, which is {'within' if inside else 'outside'} the "
+        f"interval of what is measured, {row['db_per_doubling']:.2f} ({row['low']:.2f} to {row['high']:.2f}); {what}",
+        reason=reason, statement=_STATEMENTS["samples-rate"],
     )  # fmt: skip
-    row: dict[str, Any] = {"training": kind, "predicted": DOUBLING_DB, **measured}
+    exchange: dict[str, Any] = {"training": kind, "predicted": DOUBLING_DB, **row}
     claims = [claim, predicted]
     if kind == CONTROLLED:
         copies = [training for training in trainings if training.distinct == sizes[0]]
-        _, _, control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
-        row |= {f"copies_{name}": value for name, value in control.items()}
+        control, claim = _rate(counts, "samples-control", copies, f"{what}, copies of {sizes[0]}")
+        exchange |= {f"copies_{name}": value for name, value in control.items()}
         claims.append(claim)
-    return row, claims
+    return exchange, claims
 
 
-def _rate(
-    counts: Counts, name: str, trainings: list[Training], what: str
-) -> tuple[Effect, Effect, dict[str, float], Claim]:
-    """The exchange rate, that rate less the predicted one, its row of the table, and its claim."""
+def _thresholds(counts: Counts, trainings: list[Training]) -> tuple[Floats, Floats, str]:
+    """Thresholds in the sample and its bootstrap, logarithms of the sizes, and why they cannot be judged, if so."""
     everyone = np.ones(len(counts.images), dtype=np.bool_)
     level = common_level(counts, everyone)
     raw = np.stack([threshold(counts, _curve(counts, each), everyone, level).at for each in trainings], axis=1)
-    values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
-    doublings = np.log2([training.images for training in trainings])
-    rate = exchange_rate(values, doublings, seed=counts.seed)
-    beyond = exchange_rate(values + DOUBLING_DB * doublings, doublings, seed=counts.seed)
-    permuted, p = permuted_rates(values[0], doublings, seed=counts.seed)
     off = int((~np.isfinite(raw[0])).sum())
     reason = f"{off} of {len(raw[0])} thresholds are off the grid" if off else ""
+    values = np.nan_to_num(raw, nan=GRID_DB[-1]).clip(GRID_DB[0], GRID_DB[-1])
+    return values, np.log2([training.images for training in trainings]), reason
+
+
+def _rate(counts: Counts, name: str, trainings: list[Training], what: str) -> tuple[dict[str, float], Claim]:
+    values, doublings, reason = _thresholds(counts, trainings)
+    rate = exchange_rate(values, doublings, seed=counts.seed)
+    permuted, p = permuted_rates(values[0], doublings, seed=counts.seed)
     if not reason and p >= 1 - CONFIDENCE:
         reason = "sizes in random order give as large a rate too often"
     evidence = (
@@ -197,7 +204,7 @@ def _rate(
     claim = decide(name, f"{trainings[0].kind} training", "realised", both, evidence, reason=reason,
                    statement=_STATEMENTS.get(name, ""))  # fmt: skip
     names = ("db_per_doubling", "low", "high", "permuted_low", "permuted_high", "p")
-    return rate, beyond, dict(zip(names, (*rate.interval, *permuted[1:], p))), claim
+    return dict(zip(names, (*rate.interval, *permuted[1:], p))), claim
 
 
 def _gap(counts: Counts, trainings: list[Training], sizes: list[int]) -> Claim:

@@ -148,6 +148,8 @@ def as_text(table: pd.DataFrame, order: pd.DataFrame) -> str:
     wide = table.pivot(index=["ruler", "system", "alpha"], columns="snr_db", values="rate")
     written = wide.map(lambda rate: "" if np.isnan(rate) else f"{rate:.1e}").reset_index()
     rates = tabulate(written.to_dict("list"), headers="keys", disable_numparse=True)
+    if order.empty:
+        return f"label error rate\n\n{rates}"
     verdicts = tabulate(order.to_dict("list"), headers="keys", disable_numparse=True)
     return f"label error rate\n\n{rates}\n\nthe smaller alpha, the more errors?\n\n{verdicts}"
 

@@ -3,7 +3,7 @@
 from .counts import CLEAN, Counts, Curve
 from .decibels import SIGNS, as_numbers, format_db, format_gain, in_column, read_table, with_signs
 from .design import PILOT_IMAGES, Answers, block_ends, lay_grid, next_points, pilot_points
-from .effects import Effect, effect_of, effect_of_normal
+from .effects import Effect, effect_of
 from .gains import common_level, threshold
 from .information import capacity
 from .intervals import (
@@ -47,7 +47,6 @@ __all__ = [
     "crossing",
     "difference",
     "effect_of",
-    "effect_of_normal",
     "effective_trials",
     "estimate",
     "format_db",

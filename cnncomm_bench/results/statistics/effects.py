@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from .intervals import CONFIDENCE, Floats, quantiles
@@ -83,19 +82,6 @@ def effect_of(values: Floats | Crossing, units: int, *, comparisons: int = 1) ->
     p_positive, low = _tail(below[1:], min(low, own[0]), units, comparisons)
     p_negative, high = _tail(-above[1:], -max(high, own[1]), units, comparisons)
     return Effect(at, low, -high, p_positive, p_negative)
-
-
-def effect_of_normal(at: float, low: float, high: float) -> Effect:
-    """Effect from a 95 % interval of the normal law, such as `paired_difference`: its p values are that law's.
-
-    Examples
-    --------
-    >>> effect = effect_of_normal(1.96, 0.0, 3.92)
-    >>> round(effect.p, 3)
-    0.05
-    """
-    z = (low + high) / (high - low) * float(norm.isf(_TAIL))
-    return Effect(at, low, high, float(norm.sf(z)), float(norm.sf(-z)))
 
 
 def _tail(values: Floats, quantile: float, units: int, comparisons: int) -> tuple[float, float]:
