@@ -622,6 +622,7 @@ ROWS = {
     "a folder of the Hugging Face hub": "test_hugging_face.py::test_a_classifier_of_transformers",
     "... of timm": "test_hugging_face.py::test_a_model_of_timm",
     "such a folder on the hub": "test_hugging_face.py::test_the_hub_gives_such_a_folder",
+    "zero-shot by open_clip": "test_zero_shot.py::test_a_zero_shot_classifier",
     "a name": "test_any_model.py::test_a_checkpoint_and_a_name",
     "an estimator of ART": "test_any_model.py::TestArt",
     "a model of Foolbox": "test_any_model.py::TestFoolbox",

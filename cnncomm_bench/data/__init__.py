@@ -2,7 +2,7 @@
 
 from .array_like import ArrayLike, chunks
 from .arrays import as_labels
-from .classmap import permutation_warning
+from .classmap import permutation_warning, read_class_map
 from .dataset import Dataset, Indices
 from .images import Images, balanced_subset, check_labels, images_sha256, open_images
 
@@ -18,4 +18,5 @@ __all__ = [
     "images_sha256",
     "open_images",
     "permutation_warning",
+    "read_class_map",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .._utils.errors import DataError, UsageError
 from .._utils.files import shown
-from ..data import Images, check_labels, open_images
+from ..data import Images, check_labels, open_images, read_class_map
 from ..models import Model, Preprocessing, is_name, open_model
 from ..results import RunConfig
 
@@ -27,8 +28,9 @@ def open_models(config: RunConfig, device: str) -> list[Model]:
     BenchError
         See `open_model`.
     """
+    names = None if config.classes is None else read_class_map(Path(config.classes))[1]
     models = [
-        open_model(spec, **options_of(config, place), trust=config.trust, device=device)
+        open_model(spec, **options_of(config, place), class_names=names, trust=config.trust, device=device)
         for place, spec in enumerate(config.models)
     ]
     first = models[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from .fitting import fit
 from .in_memory import BLACK_BOX, is_of, opened
 from .library_model import LibraryModel
 from .preprocessing import Preprocessing
+from .zero_shot import open_clip_model
 
-KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench", "art", "foolbox", "python")
+KINDS = ("bundled", "torchvision", "timm", "hf-hub", "robustbench", "open_clip", "art", "foolbox", "python")
 
 
 def is_name(spec: str) -> bool:
@@ -31,7 +32,7 @@ def is_name(spec: str) -> bool:
     return bool(colon) and kind in KINDS
 
 
-def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
+def open_name(spec: str, trust: bool, class_names: Sequence[str] | None = None) -> dict[str, Any] | None:
     """Open a model by name.
 
     Parameters
@@ -40,6 +41,8 @@ def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
         ``KIND:NAME`` with a kind of `KINDS`.
     trust : bool
         Whether code that comes with weights may run.
+    class_names : sequence of str, optional
+        Of a class map, for models whose classes are texts.
 
     Returns
     -------
@@ -61,6 +64,7 @@ def open_name(spec: str, trust: bool) -> dict[str, Any] | None:
         "timm": _timm,
         "hf-hub": _hf_hub,
         "robustbench": _robustbench,
+        "open_clip": lambda name, trust: open_clip_model(name, class_names),
         "art": partial(_own_code, "art"),
         "foolbox": partial(_own_code, "foolbox"),
         "python": partial(_own_code, "python"),

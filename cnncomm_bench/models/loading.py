@@ -41,6 +41,7 @@ def open_model(
     std: str | float | Sequence[float] | None = None,
     size: int | None = None,
     channels: int | None = None,
+    class_names: Sequence[str] | None = None,
     trust: bool = False,
     device: str | torch.device = "cpu",
 ) -> Model:
@@ -65,6 +66,8 @@ def open_model(
         Side of the images.
     channels : int, optional
         Channels of the images.
+    class_names : sequence of str, optional
+        Of the classes, for ``open_clip:ARCHITECTURE:TAG``, which classifies by them.
     trust : bool
         Let the file run any code (pickled modules, .pt2).
     device : str or torch.device
@@ -77,7 +80,7 @@ def open_model(
     ModelError
         The file cannot be opened, does not fit its architecture, or does not classify images.
     """
-    opened = hubs.open_name(spec, trust)
+    opened = hubs.open_name(spec, trust, class_names)
     if opened is not None:
         if arch is not None:
             raise UsageError(f"{shown(spec)} has its own architecture: leave {shown(arch)} out", "arch")
