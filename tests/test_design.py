@@ -174,7 +174,11 @@ POPULATIONS = [
 
 
 def test_the_sequential_design_is_as_precise_as_asked():
-    """Estimate +-1 dB covers at 95 % and the reported interval at 93 %, over 5 populations of 40 draws."""
+    """Estimate +-1 dB covers at 95 % and the reported interval at 93 %, over 5 populations of 40 draws.
+
+    In 250 draws each of the first and the third population the reported interval covered at 0.932 and 0.912 where the
+    design ended at the first interval that was narrow enough, and at 0.944 and 0.928 a block later.
+    """
     rng = np.random.default_rng(5)
     draws, within, covered, precision = 40, 0, 0, 1.0
     for population in POPULATIONS:
@@ -185,6 +189,8 @@ def test_the_sequential_design_is_as_precise_as_asked():
             at, low, high = estimate(seen.threshold())
             truth = population.threshold(centre)
             assert max(high - at, at - low) <= precision
+            earlier = seen.before(design.block_ends(seen.hits.shape[1])[:-1])
+            assert earlier and design.precise(earlier.threshold(), earlier, precision)  # the last block only confirms
             within += abs(at - truth) <= precision
             covered += low <= truth <= high
     total = draws * len(POPULATIONS)

@@ -28,6 +28,7 @@ SHORT = parse("pgd:steps=3")
 
 _POINTS = 8  # SNRs of a pilot, about
 _SECONDS = 0.5  # that a measurement may take, where a few images allow it
+_LONGER = 4  # times as long: the short attack stands for all adversaries
 _FEWEST, _FEWEST_ATTACKED, _MOST = 4, 16, 64  # images
 
 Bools = npt.NDArray[np.bool_]
@@ -137,7 +138,7 @@ class Miniature:
     def noises(self) -> Part:
         """Every noise of the suite."""
         return self._run_all(
-            [entry for entry in self._info.suite.attacks if not entry.adversary], self._some(1, _FEWEST)
+            [entry for entry in self._info.suite.attacks if not entry.adversary], self._some(_SECONDS, 1, _FEWEST)
         )
 
     @cached_property
@@ -146,7 +147,7 @@ class Miniature:
         entries = [Entry(spec=SHORT.spec, adversary=True, family=SHORT.family)]
         present = any(entry.adversary for entry in self._info.suite.attacks)
         weight = int(SHORT.passes(self._info.data.classes).weight)
-        return self._run_all(entries if present else [], self._some(weight, _FEWEST_ATTACKED))
+        return self._run_all(entries if present else [], self._some(_LONGER * _SECONDS, weight, _FEWEST_ATTACKED))
 
     @property
     def _models(self) -> range:
@@ -202,9 +203,9 @@ class Miniature:
                 design.add(cell, done.columns)
         return replace(part, grids=design.grids())
 
-    def _some(self, weight: int, fewest: int) -> Indices:
+    def _some(self, seconds: float, weight: int, fewest: int) -> Indices:
         """A few images, balanced over the classes, by the time of the slowest model's pass."""
-        affordable = _SECONDS / (_POINTS * weight * max(self.clean_seconds))
+        affordable = seconds / (_POINTS * weight * max(self.clean_seconds))
         return self._worker.dataset.subset(int(np.clip(affordable, fewest, _MOST)))
 
     def _timed(self, cell: Cell) -> Done:

@@ -60,6 +60,15 @@ class Answers:
         """Accuracy at every SNR, on the images that ran there."""
         return np.asarray(self.hits.sum(1) / self.ran.sum(1))
 
+    def before(self, ends: Sequence[int]) -> Answers | None:
+        """Answers on the images before the last of these block ends; None where there is none."""
+        if not ends:
+            return None
+        ran = self.ran[:, : ends[-1]]
+        kept, weights = ran.any(1), None if self.weights is None else self.weights[:, : ends[-1]]
+        hits, clean = self.hits[kept, : ends[-1]], self.clean[: ends[-1]]
+        return Answers(self.snr_db[kept], hits, ran[kept], clean, self.chance, weights)
+
     def share(self) -> Floats:
         """How far up the monotone curve is from its floor to clean accuracy, shape-(K,)."""
         fitted = isotonic(self.accuracy, self.ran.sum(1))
@@ -154,6 +163,9 @@ def spacing(seen: Answers) -> float:
 def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -> tuple[float, ...]:
     """SNRs at which further images sharpen a threshold; none when it is as precise as was asked for.
 
+    An interval that ends the design because it happens to be narrow is too narrow. So it must have been precise a block
+    before as well: the last block did not decide whether it was run.
+
     Parameters
     ----------
     seen : Answers
@@ -169,9 +181,10 @@ def next_points(seen: Answers, precision: float, levels: Sequence[float] = ()) -
         Two SNRs that bracket each threshold that is not known well enough; up to four where it is known badly.
     """
     step, points = spacing(seen), set[float]()
+    earlier = seen.before(block_ends(seen.hits.shape[1])[:-1])
     for level in (None, *levels):
         found = seen.threshold(level)
-        if precise(found, seen, precision):
+        if precise(found, seen, precision) and earlier and precise(earlier.threshold(level), earlier, precision):
             continue
         points.update(_bracket(found, step, seen.snr_db))
     return tuple(sorted(points))
