@@ -548,6 +548,17 @@ def test_an_architecture_given_once_is_not_that_of_named_models(several, capsys)
     assert "large: the models get images of their own sizes, this one of 3 x 12 x 12" in capsys.readouterr().out
 
 
+def test_a_suites_gradient_attacks_are_left_out_for_a_black_box(several):
+    (several / "named.py").write_text("def black(images):\n    return images.mean((2, 3))\n")
+    request = prepared(["python:named.py:black"], attacks=[], suite="adversarial", mean=None, std=None)
+    specs = [entry.spec for entry in request.info.suite.attacks]
+    assert "gaussian" in specs
+    assert not any(entry.uses_gradient for entry in request.info.suite.attacks)
+    (finding,) = request.info.models[0].findings
+    assert finding.startswith("it has no gradient: left out ")
+    assert "apgd-ce" in finding
+
+
 # Mistakes found early ------------------------------------------------------------------------------------------------
 
 
