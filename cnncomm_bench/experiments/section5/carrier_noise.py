@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ... import snr
 from ...attacks import Logits, filtered_noise, predict
-from ...results.claims import Claim, Interval, decide
+from ...results.claims import Claim, decide
 from ...results.statistics import Effect, Floats, effect_of, resample
 from .carriers import ADVERSARY_DB, SNRS_DB
 from .spectrum import RESAMPLES, Bools, density, perturbations
@@ -39,7 +39,7 @@ class Harm(NamedTuple):
     snr_db : float
     white, carrier : float
         Error rates.
-    effect : Effect or (float, float, float)
+    effect : Effect
         Their difference, with an interval over images; exact on the link.
     elsewhere : float
         The mean error of noise at frequencies in random order; NaN on the link.
@@ -52,7 +52,7 @@ class Harm(NamedTuple):
     snr_db: float
     white: float
     carrier: float
-    effect: Effect | Interval
+    effect: Effect
     elsewhere: float = np.nan
     control: Effect | None = None
 
@@ -99,7 +99,9 @@ def compare(
     ]
     for snr_db in LINK_DB:
         white, tone = float(white_error(np.array(snr_db))), float(tone_error(np.array(snr_db)))
-        found.append(Harm(LINK, TONE, snr_db, white, tone, (tone - white,) * 3))
+        more = tone - white
+        exact = Effect(more, more, more, float(more <= 0), float(more >= 0))  # closed forms leave no doubt
+        found.append(Harm(LINK, TONE, snr_db, white, tone, exact))
     return found
 
 
@@ -107,10 +109,10 @@ def table(harms: list[Harm]) -> pd.DataFrame:
     """A row for each: `system, noise, snr_db, white, carrier, difference, low, high, elsewhere`, and its difference."""
     rows = []
     for harm in harms:
-        row = dict(zip(("difference", "low", "high"), harm.effect[:3]))
+        row = dict(zip(("difference", "low", "high"), harm.effect.interval))
         if harm.control is not None:
             row |= {"elsewhere": harm.elsewhere}
-            row |= dict(zip(("elsewhere_difference", "elsewhere_low", "elsewhere_high"), harm.control[:3]))
+            row |= dict(zip(("elsewhere_difference", "elsewhere_low", "elsewhere_high"), harm.control.interval))
         rows.append({**dict(zip(Harm._fields[:5], harm)), **row})
     return pd.DataFrame(rows)
 
@@ -142,7 +144,7 @@ def summary(harms: list[Harm]) -> str:
     texts = []
     for system, noise in dict.fromkeys((harm.system, harm.noise) for harm in harms):
         part = [harm for harm in harms if (harm.system, harm.noise) == (system, noise)]
-        each = ", ".join(f"{harm.effect[0]:+.3f} at {harm.snr_db:g} dB" for harm in part)
+        each = ", ".join(f"{harm.effect.at:+.3f} at {harm.snr_db:g} dB" for harm in part)
         texts.append(f"{system}, {noise}: error beyond that of white noise of the same SNR {each}.")
     return "\n".join(texts)
 

@@ -142,7 +142,7 @@ def carrier_noise(harms: Sequence[Harm]) -> Figure:
         for noise, colour in zip(noises, (ORANGE, BLUE)):
             part = [harm for harm in harms if (harm.system, harm.noise) == (system, noise)]
             snr_db = [harm.snr_db for harm in part]
-            at, low, high = np.array([harm.effect[:3] for harm in part]).T
+            at, low, high = np.array([harm.effect.interval for harm in part]).T
             axes.errorbar(snr_db, at, [at - low, high - at], color=colour, marker="o", ms=4, capsize=2, label=noise)
             controls = [harm.control.at for harm in part if harm.control is not None]
             if controls:
