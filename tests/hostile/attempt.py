@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncomm_bench import cli, evaluate
+from cnncomm_bench.models import architectures
 
 SECONDS = 10
 """A command that takes longer hangs."""
 
 _IMPORTED = evaluate  # before any clock runs: torch takes seconds to import on a busy machine
+with contextlib.suppress(Exception):
+    architectures.import_timm()  # which names of architectures are looked up in
 
 
 @dataclass(frozen=True)

@@ -191,8 +191,8 @@ def folders() -> Iterator[Attempt]:
         finally:
             os.chdir(before)
 
-    def link(name: str, target: str) -> Callable[[Path], object]:
-        return lambda folder: (classes(folder) / name).symlink_to(target)
+    def link(name: str, target: str, *sizes: int) -> Callable[[Path], object]:
+        return lambda folder: (classes(folder, *sizes) / name).symlink_to(target)
 
     def hard(folder: Path) -> None:
         place = classes(folder)
@@ -216,15 +216,18 @@ def folders() -> Iterator[Attempt]:
     yield row("two names of one file", hard, "d", says="counts an image twice")
     yield row("two names of one file without classes", flat, "d", says="counts an image twice")
     yield row("a class that links to the folder above", link("c1/up", ".."), "d", says="counts an image twice")
-    yield row("a class that links to itself", link("c1/self", "."), "d", accepted=True)
-    yield row("a class that is a loop of links", link("c2", "c2"), "d", accepted=True)
+    yield row("a class that links to itself", link("c1/self", ".", 10, 1), "d", accepted=True)
+    yield row("a class that is a loop of links", link("c10", "c10", 10, 1), "d", accepted=True)
     yield row("a link to the root", link("c2", "/proc/self/fd"), "d", accepted=None)
     yield row("a link to nothing", link("c1/9.png", "gone"), "d", says="a link to a file that is not there")
     yield row("a link to /dev/zero", link("c1/9.png", "/dev/zero"), "d", says="no regular file")
     yield row("a link to /etc/passwd", link("c1/9.png", "/etc/passwd"), "d", says="no image format")
     yield row("a pipe", lambda f: os.mkfifo(classes(f) / "c1" / "9.png"), "d", says="no regular file")
-    yield row("a folder called as an image", lambda f: (classes(f) / "c1" / "9.png").mkdir(), "d", accepted=True)
+    yield row("a folder called as an image", lambda f: (classes(f, 10, 1) / "c1" / "9.png").mkdir(), "d", accepted=True)
     yield row("one class", lambda f: classes(f, 1), "d", says="one class only")
+    yield row(
+        "two classes for a model of ten", classes, "d", says="has 2 classes (c0, ...) and bundled:standard has 10"
+    )
     yield row("eleven classes", lambda f: classes(f, 11, 1), "d", says="has 10 classes and")
     yield row("no images", lambda f: (f / "d").mkdir(), "d", says="no images")
     yield row(
@@ -247,7 +250,7 @@ def folders() -> Iterator[Attempt]:
     ):
 
         def renamed(folder: Path, name: str = name) -> None:
-            (classes(folder) / "c1").rename(folder / "d" / name)
+            (classes(folder, 10, 1) / "c1").rename(folder / "d" / name)
 
         def broken(folder: Path, name: str = name) -> None:
             (classes(folder) / "c1" / f"{name[:250]}.png").write_bytes(b"x")
@@ -257,7 +260,7 @@ def folders() -> Iterator[Attempt]:
         yield row(f"a broken image called {name[:20]!r}", broken, "d", accepted=None)
     yield row(
         "images of two sizes",
-        lambda f: (classes(f) / "c1" / "x.png").write_bytes(png(9, 9, 8, 0, bytes(90))),
+        lambda f: (classes(f, 10, 1) / "c1" / "x.png").write_bytes(png(9, 9, 8, 0, bytes(90))),
         "d",
         accepted=True,
     )
