@@ -45,6 +45,8 @@ class Harm(NamedTuple):
         The mean error of noise at frequencies in random order; NaN on the link.
     control : Effect, optional
         Its difference from white noise.
+    strongest : str
+        Where a network's adversary is strongest, cycles per pixel.
     """
 
     system: str
@@ -55,6 +57,7 @@ class Harm(NamedTuple):
     effect: Effect
     elsewhere: float = np.nan
     control: Effect | None = None
+    strongest: str = ""
 
 
 def tone_error(snr_db: Floats) -> Floats:
@@ -113,7 +116,7 @@ def table(harms: list[Harm]) -> pd.DataFrame:
         if harm.control is not None:
             row |= {"elsewhere": harm.elsewhere}
             row |= dict(zip(("elsewhere_difference", "elsewhere_low", "elsewhere_high"), harm.control.interval))
-        rows.append({**dict(zip(Harm._fields[:5], harm)), **row})
+        rows.append({**dict(zip(Harm._fields[:5], harm)), **row, "strongest": harm.strongest})
     return pd.DataFrame(rows)
 
 
@@ -122,9 +125,9 @@ def judge(harms: list[Harm]) -> list[Claim]:
     claims, controls = [], []
     for harm in harms:
         about = f"{harm.system}, {harm.noise}, {harm.snr_db:g} dB"
-        how = (
-            "closed forms" if harm.control is None else f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB"
-        )
+        how = "closed forms"
+        if harm.control is not None:
+            how = f"interval over images; spectrum of pgd at {ADVERSARY_DB:g} dB, strongest at {harm.strongest}"
         evidence = f"error {harm.carrier:.3g} against {harm.white:.3g} under white noise of the same SNR; {how}"
         statement = _STATEMENTS["carrier-noise"].format(snr_db=harm.snr_db)
         claims.append(decide("carrier-noise", about, "realised", harm.effect, evidence, statement=statement))
@@ -152,8 +155,10 @@ def summary(harms: list[Harm]) -> str:
 def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, device: str, seed: int) -> list[Harm]:
     spectrum = density(perturbations(model, images, labels, ADVERSARY_DB, device, seed=seed)).mean(0)
     half = spectrum[:, : images.shape[3] // 2 + 1]
+    down, right = divmod(int(half.argmax()), half.shape[1])
     strongest = torch.zeros_like(half)
-    strongest.view(-1)[half.argmax()] = 1
+    strongest[down, right] = 1
+    v, u = ((place / side + 0.5) % 1 - 0.5 for place, side in zip((down, right), spectrum.shape))
     generator = torch.Generator().manual_seed(seed)
     white = _right(model, images, labels, torch.ones_like(half), device, seed)
     found = []
@@ -169,7 +174,7 @@ def _of_network(name: str, model: nn.Module, images: Tensor, labels: Tensor, dev
         )
         found += [
             Harm(f"{name} CNN", noise, snr_db, 1 - w.mean(), 1 - c.mean(), _difference(w, c, seed), 1 - e.mean(),
-                 _difference(w, e, seed))
+                 _difference(w, e, seed), f"u={u:.3g}, v={v:.3g}")
             for snr_db, w, c, e in zip(SNRS_DB, white.astype(float), at.astype(float), elsewhere, strict=True)
         ]  # fmt: skip
     return found
