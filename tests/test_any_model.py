@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cnncomm_bench import evaluate
-from cnncomm_bench._utils.errors import ModelError, UsageError
+from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, UsageError
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.losses import log_odds, margin
 from cnncomm_bench.cli import main
@@ -220,7 +220,7 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("spec", "said"),
         [
-            ("art:mine.py:nothing", "defines no nothing; did you mean 'nothing_fits'|defines no nothing; there are"),
+            ("art:mine.py:nothing", "defines no nothing; there are"),
             ("art:mine.py:number", r"returned a int, expected a model of art"),
             ("art:mine.py:broken", r"calling it failed \(RuntimeError: not today\)"),
             ("python:mine.py", "expected python:FILE.py:function"),
@@ -410,7 +410,7 @@ def test_samples_radii_and_progress(linear, labelled, capsys):
     ],
 )
 def test_wrong_images_get_one_line(linear, images, said):
-    with pytest.raises((ModelError, Exception), match=said) as caught:
+    with pytest.raises(BenchError, match=said) as caught:
         evaluate(linear, images, np.arange(len(images)) % 4, attacks="gaussian", snr_db=GRID)
     assert "\n" not in str(caught.value)
 
@@ -443,7 +443,7 @@ class TestConfiguredAttacks:
     def test_foolbox(self):
         attacks = pytest.importorskip("foolbox.attacks")
         assert parse(attacks.DDNAttack(steps=5)).spec == "foolbox.DDNAttack:steps=5"
-        with pytest.raises(UsageError, match=r"init_attack is a DDNAttack|init_attack is a .*expected a number"):
+        with pytest.raises(UsageError, match=r"init_attack is a \w+, expected a number"):
             parse(attacks.BoundaryAttack(init_attack=attacks.DDNAttack()))
 
     def test_our_noise_in_their_shape(self, linear):
@@ -565,7 +565,7 @@ def test_a_suites_gradient_attacks_are_left_out_for_a_black_box(several):
 def test_other_classes_than_the_models_are_refused_at_opening(several, linear):
     torch.save(nn.Sequential(nn.Flatten(), nn.Linear(192, 40)).state_dict(), "many.pt")
     said = r"data has 3 classes \(ant, \.\.\.\) and many has 40: expected images of its classes"
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(DataError, match=said):
         prepared(["many.pt"], arch="nets.py:small", size=8)
     (several / "map.txt").write_text("bee,7\nant,3\ncow,0\n")
     assert prepared(["many.pt"], arch="nets.py:small", size=8, classes="map.txt").data.labels.max() == 7
@@ -610,13 +610,13 @@ def test_keras_and_tensorflow_lite_get_a_hint(tmp_path, kind):
 
 
 def test_torchvisions_operators_are_there_before_own_code_and_trusted_pickles(tmp_path, monkeypatch):
-    from cnncomm_bench.models import architectures, formats
+    from cnncomm_bench.models import formats, own_code
 
     called = []
-    for module in (architectures, formats):
+    for module in (own_code, formats):
         monkeypatch.setattr(module, "import_torchvision", lambda: called.append(1))
     (tmp_path / "mine.py").write_text("def f(x): return x.mean((2, 3))\n")
-    architectures.own_function(f"{tmp_path}/mine.py:f")
+    own_code.own_function(f"{tmp_path}/mine.py:f", "models", "")
     torch.save(nn.Linear(2, 2), tmp_path / "whole.pt")
     formats.read_weights(tmp_path / "whole.pt", "torch", True)
     assert len(called) == 2

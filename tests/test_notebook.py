@@ -10,7 +10,7 @@ import pytest
 
 import cnncomm_bench
 from cnncomm_bench import Run, bundled, cli, evaluate, score
-from cnncomm_bench._utils.errors import UsageError
+from cnncomm_bench._utils.errors import RunFolderError, UsageError
 from cnncomm_bench.report import latex
 
 HOSTILE = '<script>alert("x")</script> $\\frac{1}{% & _^~#|\n\\input{/etc/passwd}'
@@ -72,7 +72,7 @@ def test_evaluate_and_open_give_the_run_that_shows_itself(runs, tmp_path):
     assert {path.name for path in folder.iterdir()} >= {"run.json", "predictions.parquet", "curves.csv", "report.html"}
     pd.testing.assert_frame_equal(stored.curves, runs[0].curves, check_dtype=False)
     assert stored.save(folder) == folder
-    with pytest.raises(Exception, match="holds another run"):
+    with pytest.raises(RunFolderError, match="holds another run"):
         runs[1].save(folder)
 
 

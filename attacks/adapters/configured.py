@@ -9,10 +9,9 @@ import numpy as np
 from ..._utils.errors import UsageError
 from .. import names
 from ..attack import Attack
-from .library import FromLibrary, adapter_of, assembled
+from .library import SIZES, FromLibrary, adapter_of, assembled
 from .noises import OwnNoise
 
-_SIZES = ("eps", "epsilon", "max_epsilon")
 _STEPS = ("alpha", "eps_step")
 """Lengths of a step, which keep their proportion to the size."""
 _MODELS = ("verbose", "summary_writer", "device", "batch_size")
@@ -71,7 +70,7 @@ def from_object(attack: Any) -> Attack:
 
 def _without_size(given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Parameters at the default size, the lengths of steps in proportion."""
-    size = next((key for key in _SIZES if key in given), None)
+    size = next((key for key in SIZES if key in given), None)
     if size is None:
         return given
     own, usual = given[size], defaults[size]
@@ -80,7 +79,7 @@ def _without_size(given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, 
         key: float(f"{value * scale:.6g}") if scale != 1 and key in _STEPS and isinstance(value, int | float) else value
         for key, value in given.items()
     }
-    return {key: value for key, value in scaled.items() if key not in _SIZES}
+    return {key: value for key, value in scaled.items() if key not in SIZES}
 
 
 def _plain(value: Any) -> Any:

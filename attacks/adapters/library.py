@@ -33,7 +33,7 @@ from .isolation import AsModule, quiet, seeded
 Parameters = tuple[tuple[str, Any], ...]
 
 _INSTALL = {"foolbox": "pip install 'cnncomm-bench[foolbox]'"}
-_SIZES = ("eps", "epsilon", "max_epsilon")
+SIZES = ("eps", "epsilon", "max_epsilon")
 """What attacks call their size: with a budget it is the SNR's to set."""
 
 
@@ -231,7 +231,7 @@ def from_spec(library: str, name: str, given: Mapping[str, str]) -> FromLibrary:
     spec = f"{library}.{name}"
     values = {key: convert(spec, key, text, kind_of(spec, key, defaults[key])) for key, text in given.items()}
     kind, order = module.treatment(classes[name], {**defaults, **values})
-    for key in _SIZES:
+    for key in SIZES:
         if key in values and order is not None:
             raise UsageError(f"'{library}.{name}' gets {key} from the SNR: leave it out")
     return assembled(library, name, kind, {key: value for key, value in values.items() if value != defaults[key]})

@@ -122,6 +122,23 @@ def check_json(content: bytes) -> None:
         raise ValueError("it is nested too deeply") from None
 
 
+def fault_of(error: ValueError) -> str:
+    """What is wrong with JSON, to follow "is corrupt": `": it is nested too deeply"`, `" at claims.0: Field required"`.
+
+    Parameters
+    ----------
+    error : ValueError
+        Of `check_json`, or pydantic's where the content does not fit its schema.
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return f": {shown(str(error))}"
+    first = error.errors(include_url=False)[0]
+    where = shown(".".join(map(str, first["loc"])), 80) or "the file"
+    return f" at {where}: {shown(first['msg'])}"
+
+
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:

@@ -82,22 +82,22 @@ def estimated(request: Request) -> str:
 
 def after(run: Run, folder: Path) -> str:
     """The tables of thresholds, gains and claims, warnings, and where the files are."""
-    parts = [thresholdsin_columns(run)]
+    parts = [thresholds_table(run)]
     if _at_radius(run):
-        parts.append(radiiin_columns(run))
+        parts.append(radii_table(run))
     if len(run.gains):
-        parts.append(gainsin_columns(run))
+        parts.append(gains_table(run))
     if run.claims:
-        parts.append(claimsin_columns(run))
+        parts.append(claims_table(run))
     parts += [f"warning: {shown(warning, 1000)}" for warning in run.warnings]
     pages = {name: file for name, file in _PAGES.items() if name != "models" or len(run.info.models) > 1}
     parts.append("\n".join(f"{what}: {shown(folder / file, 1000)}" for what, file in pages.items()))
     return "\n\n".join(parts)
 
 
-def thresholdsin_columns(run: Run) -> str:
+def thresholds_table(run: Run) -> str:
     """Thresholds, jamming gains and some drops of every curve, a table for each model."""
-    what = "accuracy" if run.info.data.labelled else "agreement with the clean predictions"
+    what = run.info.data.scored_by
     parts, radii = [], _at_radius(run)
     for model, thresholds in run.thresholds.groupby("model", sort=False, observed=True):
         curves = run.curves[run.curves.model == model]
@@ -119,7 +119,7 @@ def thresholdsin_columns(run: Run) -> str:
     return "\n\n".join(parts)
 
 
-def radiiin_columns(run: Run) -> str:
+def radii_table(run: Run) -> str:
     """Robust accuracies at the radii of the literature, with the realised SNRs of the images."""
     curves = run.curves[run.curves.attack.isin(_at_radius(run))]
     rows = [
@@ -136,7 +136,7 @@ def radiiin_columns(run: Run) -> str:
     return f"at fixed radii\n\n{in_columns(rows)}"
 
 
-def gainsin_columns(run: Run) -> str:
+def gains_table(run: Run) -> str:
     """Robustness gains between models at their common level, in dB."""
     gains = run.gains[(run.gains.attack != "clean") & ~run.gains.attack.isin(_at_radius(run))]
     rows = [
@@ -154,7 +154,7 @@ def gainsin_columns(run: Run) -> str:
     return f"{title}\n\n{in_columns(rows)}"
 
 
-def claimsin_columns(run: Run) -> str:
+def claims_table(run: Run) -> str:
     """The paper's claims with their verdicts."""
     title = (
         "claims of the paper (effects speak for the claim where positive; verdicts are adjusted for all claims by "

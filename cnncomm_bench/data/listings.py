@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
-from .array_like import Labels
+from .array_like import MOST_IMAGES, Labels
 from .decode import LARGEST, SUFFIXES, Source, UnreadableImage
 
 _DEEPEST = 32
@@ -60,6 +61,30 @@ class Slice:
         with self.path.open("rb") as file:
             file.seek(self.start)
             return file.read(self.size)
+
+
+def listing_of(samples: Iterable[tuple[str, Slice, int]], files: Sequence[Path], names: Path | None) -> Listing | None:
+    """List samples of the files of a data set, each with its name and label; None where there are none.
+
+    `names` is the file with the names of the classes, see `read_names`.
+
+    Raises
+    ------
+    DataError
+        They are too many, or the names do not fit the labels.
+    """
+    found = list(islice(samples, MOST_IMAGES + 1))
+    if not found:
+        return None
+    if len(found) > MOST_IMAGES:
+        raise DataError(f"{listed([path.name for path in files])}: more than {MOST_IMAGES} images: pass fewer files")
+    called, slices, labels = zip(*found, strict=True)
+    return Listing(slices, called, np.array(labels, np.int64), read_names(names, max(labels)))
+
+
+def without_labels(name: str) -> str:
+    """The note of a data set without labels."""
+    return f"{name} has no labels: scored by agreement with the clean predictions"
 
 
 class NoImagesError(DataError):
@@ -109,8 +134,7 @@ def unlabelled(folder: Path, images: Sequence[Path]) -> Listing:
             f"{shown(folder)} holds no images: expected one folder a class with images in it, or images "
             f"({', '.join(sorted(SUFFIXES)[:6])}, ...)"
         )
-    note = f"{shown(folder)} has no labels: scored by agreement with the clean predictions"
-    return Listing(images, [path.name for path in images], None, (), (note,))
+    return Listing(images, [path.name for path in images], None, (), (without_labels(shown(folder)),))
 
 
 def read_names(path: Path | None, largest: int) -> tuple[str, ...]:

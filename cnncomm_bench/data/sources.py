@@ -20,7 +20,7 @@ from .array_like import Labels
 from .arrays import Arrays, as_labels, as_pixels, read_npy, read_npz
 from .idx import idx_files, is_idx, read_idx
 from .imagenet import with_ground_truth
-from .listings import Listing, NoImagesError, read_folder
+from .listings import Listing, NoImagesError, read_folder, without_labels
 from .shards import read_glob, read_shards_of, reader_of
 
 NAMES = ("bundled:fashion-mnist", "bundled:fashion-mnist-train", "tf_flowers", "cifar10", "torchvision:NAME:ROOT")
@@ -139,7 +139,7 @@ def _unknown(path: Path) -> str:
 
 def _of_arrays(name: str, arrays: Arrays, class_names: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Found:
     if arrays.labels is None:
-        notes = (*notes, f"{name} has no labels: scored by agreement with the clean predictions")
+        notes = (*notes, without_labels(name))
     elif not class_names:
         class_names = tuple(str(label) for label in range(int(arrays.labels.max()) + 1))
     return Found(name, arrays, arrays.labels, class_names, notes)

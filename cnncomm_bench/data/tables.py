@@ -16,7 +16,7 @@ from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
 from .array_like import Labels
 from .decode import Source
-from .listings import Listing, check_distinct, is_image
+from .listings import Listing, check_distinct, is_image, without_labels
 from .parquet import MOST_ROWS, Cell, Columns, ImageReader, read_columns
 
 _PATH_COLUMNS = (
@@ -73,9 +73,7 @@ def read_tables(paths: Sequence[Path]) -> Listing:
     ]
     check_distinct(name, files, [f"{word} of row {row + 1}" for row, word in enumerate(called)])
     if all(table.labels is None for table in tables):
-        return Listing(
-            files, called, None, (), (f"{name} has no labels: scored by agreement with the clean predictions",)
-        )
+        return Listing(files, called, None, (), (without_labels(name),))
     labels, class_names, ordered = _numbered(tables)
     return Listing(files, called, labels, class_names, ordered=ordered)
 

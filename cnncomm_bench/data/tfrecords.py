@@ -11,12 +11,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
-from .array_like import MOST_IMAGES
-from .listings import Listing, Slice, read_names
+from .listings import Listing, Slice, listing_of
 
 _POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), bits reversed
 _MOST_FIELDS = 1000
@@ -37,21 +34,12 @@ def read_records(paths: Sequence[Path]) -> Listing:
     DataError
         One is damaged or compressed, or holds records of another kind.
     """
-    files: list[Slice] = []
-    names: list[str] = []
-    labels: list[int] = []
-    for path in paths:
-        for number, (image, label) in enumerate(_examples(path)):
-            files.append(image)
-            names.append(f"record {number + 1} of {path.name}")
-            labels.append(label)
-            if len(files) > MOST_IMAGES:
-                raise DataError(f"{shown(path.name)}: more than {MOST_IMAGES} images: pass fewer files")
-    if not files:
+    names = paths[0].with_name("label.labels.txt")
+    examples = (example for path in paths for example in _examples(path))
+    listing = listing_of(examples, paths, names if names.is_file() else None)
+    if listing is None:
         raise DataError(f"{listed([path.name for path in paths])} hold no records: expected one an image")
-    numbers = np.array(labels, np.int64)
-    found = paths[0].with_name("label.labels.txt")
-    return Listing(files, names, numbers, read_names(found if found.is_file() else None, int(numbers.max())))
+    return listing
 
 
 def is_records(path: Path) -> bool:
@@ -77,7 +65,8 @@ def _length(head: bytes) -> int | None:
     return int(struct.unpack("<Q", head[:8])[0])
 
 
-def _examples(path: Path) -> Iterator[tuple[Slice, int]]:
+def _examples(path: Path) -> Iterator[tuple[str, Slice, int]]:
+    """Name, image and label of each record of a file."""
     name, size = shown(path.name), path.stat().st_size
     if not size:
         return  # a split with fewer images than shards has empty ones
@@ -97,7 +86,7 @@ def _examples(path: Path) -> Iterator[tuple[Slice, int]]:
                     f"{name}, record {number} is no image with a label ({one_line(error)}): expected the features "
                     "image (bytes) and label (integer)"
                 ) from error
-            yield Slice(path, start, end - start), label
+            yield f"record {number} of {path.name}", Slice(path, start, end - start), label
             at += 16 + length
 
 

@@ -7,12 +7,9 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from .._utils.errors import DataError
 from .._utils.files import listed, one_line, shown
-from .array_like import MOST_IMAGES
-from .listings import Listing, Slice, is_image, read_names
+from .listings import Listing, Slice, is_image, listing_of
 
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST = 2**16
@@ -33,25 +30,15 @@ def read_shards(paths: Sequence[Path]) -> Listing:
     DataError
         One is damaged, or a sample has no label, two images or two labels.
     """
-    files: list[Slice] = []
-    names: list[str] = []
-    labels: list[int] = []
-    for path in paths:
-        for key, image, label in _samples(path):
-            files.append(image)
-            names.append(key)
-            labels.append(label)
-            if len(files) > MOST_IMAGES:
-                raise DataError(f"{shown(path.name)}: more than {MOST_IMAGES} images: pass fewer shards")
-    if not files:
+    folder = paths[0].parent
+    names = next((p for p in (folder / "classnames.txt", folder.parent / "classnames.txt") if p.is_file()), None)
+    listing = listing_of((sample for path in paths for sample in _samples(path)), paths, names)
+    if listing is None:
         raise DataError(
             f"{listed([path.name for path in paths])} hold no images with labels (.jpg and .cls of one name): unpack "
             "other archives and pass the folder"
         )
-    numbers = np.array(labels, np.int64)
-    folder = paths[0].parent
-    found = next((p for p in (folder / "classnames.txt", folder.parent / "classnames.txt") if p.is_file()), None)
-    return Listing(files, names, numbers, read_names(found, int(numbers.max())))
+    return listing
 
 
 def _samples(path: Path) -> Iterator[tuple[str, Slice, int]]:

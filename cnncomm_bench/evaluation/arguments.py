@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,8 @@ def arrays_of(images: Any, labels: Any) -> tuple[ArrayLike, npt.NDArray[np.int64
     pixels = _as_images(images)
     if labels is None:
         return pixels, None
-    given = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     try:
-        return pixels, as_labels(given, len(pixels), "labels")
+        return pixels, as_labels(_array(labels), len(pixels), "labels")
     except DataError as error:
         raise DataError(str(error), "labels") from error
 
@@ -65,25 +65,22 @@ def _collected(source: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
 
 
 def _batches(source: Any) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any] | None]]:
-    """Batches of images and labels."""
-    loader = isinstance(source, torch.utils.data.DataLoader)
-    mapped = hasattr(source, "__getitem__") and hasattr(source, "__len__")
-    items = source if loader or not mapped else (source[place] for place in range(len(source)))
-    waiting: list[tuple[Any, Any]] = []
-    for item in items:
-        if not isinstance(item, tuple | list) or not item:
-            image, label = item, None
-        else:
-            image, label = item[0], item[1] if len(item) > 1 else None
-        if loader:
+    """Batches of images and labels: those of a loader, or some pairs of a data set."""
+    if isinstance(source, torch.utils.data.DataLoader):
+        for image, label in map(_pair, source):
             yield _array(image), None if label is None else _array(label)
-            continue
-        waiting.append((image, label))
-        if len(waiting) == _FEW:
-            yield _stacked(waiting)
-            waiting = []
-    if waiting:
-        yield _stacked(waiting)
+        return
+    mapped = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    pairs = map(_pair, (source[place] for place in range(len(source))) if mapped else source)
+    while few := list(islice(pairs, _FEW)):
+        yield _stacked(few)
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    """Image and label; None where there is an image alone."""
+    if not isinstance(item, tuple | list) or not item:
+        return item, None
+    return item[0], item[1] if len(item) > 1 else None
 
 
 def _stacked(pairs: list[tuple[Any, Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:

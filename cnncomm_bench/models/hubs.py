@@ -16,10 +16,11 @@ from .._utils.files import one_line, sha256_of, shown
 from .._utils.torchvision_operators import import_torchvision
 from . import hugging_face
 from .architectures import find as find_architecture
-from .architectures import import_timm, nearest, own_function, timm_preprocessing
+from .architectures import import_timm, nearest, timm_preprocessing
 from .fitting import fit
 from .in_memory import BLACK_BOX, is_of, opened
 from .library_model import LibraryModel
+from .own_code import own_function
 from .preprocessing import Preprocessing
 from .zero_shot import open_clip_model
 
@@ -189,7 +190,7 @@ def _own_code(kind: str, name: str, trust: bool) -> dict[str, Any]:
     """Open what a factory of the user's returns, or a function of numpy arrays itself."""
     if not name.rpartition(":")[0]:
         raise UsageError(f"{kind}:{shown(name)}: expected {kind}:FILE.py:function", "models")
-    function = own_function(name, "models")
+    function = own_function(name, "models", "FILE.py:function or package.module:function")
     if kind == "python":
         network: Any = LibraryModel(function)
     else:

@@ -40,11 +40,7 @@ def open_torchscript(path: Path, trust: bool) -> tuple[nn.Module, str]:
     """
     name = shown(path.name)
     if not trust:
-        raise ModelError(
-            f"{name} is TorchScript, whose operators can write any file: refused. Pass a state dict or ONNX; "
-            "only if you trust who made it, pass trust",
-            "trust",
-        )
+        raise _refused(f"{name} is TorchScript, whose operators can write any file")
     try:
         model: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
         return model.float(), f"{name} is TorchScript, opened because you trust it"
@@ -76,11 +72,9 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
     """
     name = shown(path.name)
     if not trust:
-        raise ModelError(
+        raise _refused(
             f"{name} is a torch.export program: opening one evaluates expressions and calls functions by the names "
-            "in the file, so it can run any code: refused. Pass a state dict or ONNX; "
-            "only if you trust who made it, pass trust",
-            "trust",
+            "in the file, so it can run any code"
         )
     try:
         model = torch.export.load(path).module()
@@ -235,3 +229,8 @@ def _check_onnx(path: Path) -> None:
             "export it again, or pass trust if you trust who made it",
             "trust",
         )
+
+
+def _refused(reason: str) -> ModelError:
+    text = f"{reason}: refused. Pass a state dict or ONNX; only if you trust who made it, pass trust"
+    return ModelError(text, "trust")

@@ -61,7 +61,7 @@ def _context(run: Run, pictures: gallery.Gallery | None) -> dict[str, Any]:
     values = math.prod(data.shape)
     return {
         "info": info,
-        "what": "accuracy" if data.labelled else "agreement with the clean predictions",
+        "what": data.scored_by,
         "payload": payload,
         "models": sections.models(run),
         "comparison": sections.comparison(run),

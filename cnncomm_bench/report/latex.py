@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._utils.atomic import write_text
 from .._utils.files import shown
+from ..results.statistics import CLEAN
 from . import sections
 from .outputs import draw
 
@@ -44,46 +45,56 @@ def write(run: Run, folder: Path) -> list[Path]:
 
 def text(run: Run) -> str:
     """The tables of thresholds, gains between models and claims, in LaTeX."""
-    info = run.info
-    several = len(info.suite.rulers) > 1
-    parts = [
+    head = (
         "% For the preamble: \\usepackage{booktabs}, and a font that has the letters of all names.\n"
-        f"% Made by: {shown(info.command or 'cnncomm_bench.evaluate', 1000)}"
-    ]
-    what = "accuracy" if info.data.labelled else "agreement with the clean predictions"
+        f"% Made by: {shown(run.info.command or 'cnncomm_bench.evaluate', 1000)}"
+    )
+    several = len(run.info.suite.rulers) > 1
+    return "\n\n".join([head, *_thresholds(run, several), *_gains(run, several), *_claims(run, several)]) + "\n"
+
+
+def _thresholds(run: Run, several: bool) -> Iterator[str]:
+    """A table for each model; `several` rulers have a column."""
+    data = run.info.data
     for model in sections.models(run):
         body = [
             [*_named(row, several), _bare(row["threshold"]), row["interval"], _bare(row["gain"]), row["gain_interval"]]
             for row in model["thresholds"]
         ]
         caption = (
-            f"{model['name']} on {info.data.name}: SNR at which {what} is {model['level']} (clean {model['clean']}, "
-            f"{model['images']} images), and dB saved over white noise; 95 % intervals. The lower the threshold, the "
-            "more robust the model."
+            f"{model['name']} on {data.name}: SNR at which {data.scored_by} is {model['level']} (clean "
+            f"{model['clean']}, {model['images']} images), and dB saved over white noise; 95 % intervals. The lower "
+            "the threshold, the more robust the model."
         )
-        parts.append(_table(caption, [*_head(several), "threshold (dB)", "95 %", "jamming gain (dB)", "95 %"], body))
-    compared = [row for row in sections.comparison(run) if row["attack"] != "clean"]
-    if compared:
-        body = [
-            [*_named(row, several), row["model"], row["reference"], _bare(row["gain"]), row["interval"], row["p"]]
-            for row in compared
-        ]
+        yield _table(caption, [*_head(several), "threshold (dB)", "95 %", "jamming gain (dB)", "95 %"], body)
+
+
+def _gains(run: Run, several: bool) -> Iterator[str]:
+    """A table where there are several models."""
+    body = [
+        [*_named(row, several), row["model"], row["reference"], _bare(row["gain"]), row["interval"], row["p"]]
+        for row in sections.comparison(run)
+        if row["attack"] != CLEAN
+    ]
+    if body:
         caption = (
             "Robustness gain in dB of a model over another at one level of accuracy; p of McNemar's exact test on the "
             "difference of accuracies at the nearest SNR, adjusted by Holm's method."
         )
-        parts.append(_table(caption, [*_head(several), "model", "over", "gain (dB)", "95 %", "p"], body))
-    claims = [row for rows in sections.claims(run.claims) for row in rows]
-    if claims:
-        body = [
-            [row["id"], row["model"], *([row["ruler"]] if several else []), row["shown"],
-             f"{row['effect']} {row['unit'] if row['effect'] else ''}".strip(), row["interval"]]
-            for row in claims
-        ]  # fmt: skip
+        yield _table(caption, [*_head(several), "model", "over", "gain (dB)", "95 %", "p"], body)
+
+
+def _claims(run: Run, several: bool) -> Iterator[str]:
+    """A table where claims were judged."""
+    body = [
+        [row["id"], row["model"], *([row["ruler"]] if several else []), row["shown"],
+         f"{row['effect']} {row['unit'] if row['effect'] else ''}".strip(), row["interval"]]
+        for rows in sections.claims(run.claims) for row in rows
+    ]  # fmt: skip
+    if body:
         caption = "Claims of the paper; verdicts are adjusted for all claims of the run by Holm's method."
         head = ["claim", "model", *(["ruler"] if several else []), "verdict", "effect", "95 %"]
-        parts.append(_table(caption, head, body))
-    return "\n\n".join(parts) + "\n"
+        yield _table(caption, head, body)
 
 
 def escaped(name: object) -> str:

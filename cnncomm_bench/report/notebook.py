@@ -96,7 +96,7 @@ class Run(StoredRun):
         return Run(*comparison.join(runs, [f"run {number}" for number, _ in enumerate(runs, 1)]))
 
     def _repr_html_(self) -> str:
-        what = "accuracy" if self.info.data.labelled else "agreement with the clean predictions"
+        what = self.info.data.scored_by
         return (
             environment()
             .get_template("notebook.html")

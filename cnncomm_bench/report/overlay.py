@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .._utils.files import shown
 from .._utils.frames import groups, rows
 from ..results.statistics import CLEAN, GainRow, format_gain
-from .plots import COLOURS, MARKERS
+from .plots import line_look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,9 @@ def plot_models(run: Run) -> Figure:
         named = shown(attack, 40) + (f", {ruler}" if several else "")
         axes.set_title("\n".join(filter(None, (named, _gain(attack, ruler, run.gains)))), fontsize=9)
         axes.tick_params(labelbottom=place + across >= len(panels))
-    what = "accuracy" if run.info.data.labelled else "agreement with\nthe clean predictions"
     pair = f"; gain: of {shown(models[1], 40)} over {shown(models[0], 40)}" if len(models) == 2 else ""
     figure.supxlabel(f"SNR (dB)\ndotted: clean; grey line: chance; bands: 95 %{pair}", fontsize=9)
-    figure.supylabel(what, fontsize=9)
+    figure.supylabel(run.info.data.scored_by.replace(" the", "\nthe"), fontsize=9)
     handles, _ = grid.flat[0].get_legend_handles_labels()
     names = [shown(model, 60) for model in models]
     figure.legend(handles, names, loc="outside upper right", ncols=min(len(names), 3), frameon=False, fontsize=9)
@@ -57,8 +56,7 @@ def _panel(axes: Axes, part: pd.DataFrame, models: list[str], run: Run) -> None:
     clean = run.curves[run.curves["attack"] == CLEAN].set_index("model")["accuracy"]
     for place, model in enumerate(models):
         curve = part[part["model"] == model]
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        style = ("-", "--", ":")[place // len(COLOURS) % 3]
+        colour, marker, style = line_look(place)
         axes.plot(
             curve["snr_db"], curve["accuracy"], color=colour, marker=marker, ms=3.5, lw=1.4, ls=style, label=model
         )

@@ -25,6 +25,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
+def line_look(place: int) -> tuple[str, str, str]:
+    """Colour, marker and line style of the line at a place: another colour each, then another style."""
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], ("-", "--", ":")[place // len(COLOURS) % 3]
+
+
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw with matplotlib's defaults, whatever the user's matplotlibrc, and take names for text, not for formulas."""
@@ -104,7 +109,7 @@ def draw_all(axes: Axes, curves: pd.DataFrame) -> Figure:
             curve = disturbed[chosen]
             name = _label(line, disturbed) + (f", {shown(model, 60)}" if len(models) > 1 else "")
             worst = line[0] == WORST  # it coincides with the strongest adversary, which must stay visible
-            colour, marker = ("black", "") if worst else (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+            colour, marker = ("black", "") if worst else line_look(place)[:2]
             axes.plot(curve.snr_db, curve["drop"], color=colour, marker=marker, ms=4, lw=0.8 if worst else 1.4,
                       ls=("-", "--", ":", "-.")[style % 4], label=name)  # fmt: skip
     axes.set_xlabel("SNR (dB)")
@@ -129,8 +134,7 @@ def save(figure: Figure, folder: Path, stem: str, kinds: Sequence[str] = ("png",
 
 
 def _curve(axes: Axes, curve: pd.DataFrame, place: int, label: str) -> None:
-    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-    style = ("-", "--", ":")[place // len(COLOURS) % 3]
+    colour, marker, style = line_look(place)
     if (curve.attack == WORST).all():  # it coincides with the strongest adversary, which must stay visible
         axes.plot(curve.snr_db, curve["drop"], color="black", lw=1, ls=(0, (1, 2)), label=label, zorder=5)
         return

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from .._utils.atomic import refuse_irregular
 from .._utils.errors import RunFolderError
 from .._utils.files import one_line, shown
-from .._utils.untrusted import check_json, open_regular, read_bytes
+from .._utils.untrusted import check_json, fault_of, open_regular, read_bytes
 from .checks import metadata_faults, predictions_faults, size_fault
 from .schema import RunInfo
 
@@ -50,12 +49,8 @@ def read_info(folder: Path) -> RunInfo:
     try:
         check_json(content)
         info = RunInfo.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(str(part) for part in first["loc"]), 80) or "the file"
-        raise RunFolderError(f"{shown(path)} is corrupt at {where}: {shown(first['msg'])}") from None
     except ValueError as error:
-        raise RunFolderError(f"{shown(path)} is corrupt: {shown(str(error))}") from None
+        raise RunFolderError(f"{shown(path)} is corrupt{fault_of(error)}") from None
     for fault in metadata_faults(info):
         raise RunFolderError(f"{shown(path)} is corrupt at {fault}")
     return info

@@ -53,6 +53,11 @@ class DataInfo(BaseModel):
     left_out: dict[str, list[int]] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
 
+    @property
+    def scored_by(self) -> str:
+        """What the share of right predictions is, in words."""
+        return "accuracy" if self.labelled else "agreement with the clean predictions"
+
 
 class Failure(BaseModel):
     """A cell that could not be computed: which, on how many images from which on, and why."""

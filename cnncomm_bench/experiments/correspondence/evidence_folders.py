@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..._utils.atomic import refuse_irregular
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
-from ..._utils.untrusted import check_json, read_bytes, read_csv
+from ..._utils.untrusted import check_json, fault_of, read_bytes, read_csv
 from ...results import Run
 from ...results.claims import Claim
 from ..link import open_link
@@ -129,12 +129,8 @@ def _add_claims(evidence: Evidence, folder: Path) -> None:
         claims = _Claims.model_validate_json(content).claims
     except FileNotFoundError:
         raise RunFolderError(f"{shown(folder)} is not finished: rerun its command to resume it") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), 80) or "the file"
-        raise RunFolderError(f"{shown(path)} is damaged at {where}: {shown(first['msg'])}") from None
     except ValueError as error:
-        raise RunFolderError(f"{shown(path)} is damaged: {shown(str(error))}") from None
+        raise RunFolderError(f"{shown(path)} is damaged{fault_of(error)}") from None
     if len(claims) > _MOST_CLAIMS:
         raise RunFolderError(f"{shown(path)} has {len(claims)} claims, expected at most {_MOST_CLAIMS}")
     evidence.claims += claims

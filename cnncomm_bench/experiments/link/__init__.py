@@ -7,7 +7,7 @@ from .channel import Channel, Received
 from .channel_noise import Stable
 from .counting import Counts, Rule, exact
 from .link_settings import Curve, Settings
-from .link_summary import TARGET, after, reaches
+from .link_summary import after, reaches
 from .modulation import MODULATIONS
 from .ordering import alpha_order, complete
 from .simulation import open_link, simulate
@@ -15,7 +15,6 @@ from .simulation import open_link, simulate
 __all__ = [
     "MODULATIONS",
     "SYSTEM",
-    "TARGET",
     "Chain",
     "Channel",
     "Counts",

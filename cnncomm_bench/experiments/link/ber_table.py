@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..._utils.atomic import is_leftover, make_folder, refuse_irregular, write_atomically, write_text
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
-from ..._utils.untrusted import check_json, read_bytes, read_csv
+from ..._utils.untrusted import check_json, fault_of, read_bytes, read_csv
 from .link_settings import Curve, Settings
 
 COLUMNS = {
@@ -123,8 +123,8 @@ def read(folder: Path) -> tuple[LinkInfo, pd.DataFrame]:
         info, table = LinkInfo.model_validate_json(content), read_csv(folder / "ber.csv", COLUMNS)
     except FileNotFoundError as error:
         raise RunFolderError(f"{name} holds no link: expected a folder that cnncomm-bench link wrote") from error
-    except (ValidationError, ValueError) as error:
-        raise RunFolderError(f"{name} holds a damaged link: {shown(str(error).splitlines()[0])}") from error
+    except ValueError as error:
+        raise RunFolderError(f"{name} holds a damaged link{fault_of(error)}") from error
     if fault := _fault(table):
         raise RunFolderError(f"{shown(folder / 'ber.csv')} is damaged: {fault}")
     return info, table

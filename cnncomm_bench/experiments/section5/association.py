@@ -1,4 +1,6 @@
-"""Regresses clean accuracy on the threshold over a ladder of trainings, several networks a rung.
+"""Clean accuracies and thresholds of networks that were trained alike, and how the one depends on the other.
+
+A ladder has several trainings, and several networks a rung; clean accuracy is regressed on the threshold.
 
 Two things make a rung's numbers uncertain: which images it was tested on, and how its networks happened to train. The
 interval covers both, so that networks that were all trained alike show no association.
@@ -10,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from torch import Tensor
 
-from ...results.claims import UNKNOWN, Interval
-from ...results.statistics import Counts, Curve, Effect, Floats, common_level, effect_of, threshold
+from ...attacks import Logits
+from ...results.claims import UNKNOWN, Interval, bootstrapped
+from ...results.statistics import Counts, Curve, Effect, Floats, common_level, effect_of, estimate, resample, threshold
+from .carriers import right
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,57 @@ class Ladder:
         return cls(clean.reshape(shape), thresholds.reshape(shape))
 
 
+def clean_accuracy(
+    models: Mapping[str, Logits], images: Tensor, labels: Tensor, device: str, *, resamples: int, seed: int
+) -> dict[str, Floats]:
+    """Clean accuracy of each model in the sample and in samples of the images, the same for all, shape-(1 + B,).
+
+    Parameters
+    ----------
+    models : mapping of str to callable
+    images : Tensor, shape-(N, C, H, W)
+        In [0, 1].
+    labels : Tensor, shape-(N,), int64
+    device : str
+    resamples : int
+        B.
+    seed : int
+    """
+    weights = resample(len(images), resamples, seed).astype(np.float32)
+    return {
+        name: weights @ right(model, images, labels, [None], 0.0, device)[0] / len(images)
+        for name, model in models.items()
+    }
+
+
+def threshold_table(counts: Counts, accuracy: Mapping[str, Floats]) -> pd.DataFrame:
+    """Clean accuracy of each network, and its threshold under each attack at the level common to all.
+
+    Returns
+    -------
+    DataFrame
+        `network, attack, clean, clean_low, clean_high, level, threshold_db, low, high`.
+    """
+    rows = []
+    for curve in counts.curves:
+        level, clean = common_level(counts, curve.images), bootstrapped(accuracy[curve.model])
+        crossed = estimate(threshold(counts, curve, curve.images, level))
+        rows.append((curve.model, curve.attack, *clean, float(level[0]), *crossed))
+    names = ["network", "attack", "clean", "clean_low", "clean_high", "level", "threshold_db", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def draws(*networks: int) -> int:
+    """How many independent draws the estimate of the trainings' spread is worth: its degrees of freedom and one.
+
+    Parameters
+    ----------
+    *networks : int
+        Of each training.
+    """
+    return 1 + sum(number - 1 for number in networks)
+
+
 def over_trainings(values: Floats, seed: int = 0) -> Floats:
     """Means over the networks of a training in samples of images and of trainings.
 
@@ -107,6 +164,29 @@ def retrained(ladder: Ladder, seed: int = 0) -> tuple[Floats, Floats]:
     """
     means = over_trainings(np.stack([ladder.accuracy, ladder.threshold_db], -1), seed)
     return means[..., 0], means[..., 1]
+
+
+def gain(ladder: Ladder, seed: int = 0) -> tuple[Effect | Interval, str]:
+    """DB by which the threshold of the second of two rungs is below that of the first, and why it is unknown, if so.
+
+    Parameters
+    ----------
+    ladder : Ladder
+    seed : int
+
+    Returns
+    -------
+    effect : Effect, or `UNKNOWN`
+        With its 95 % interval over images and trainings.
+    reason : str
+        Empty where there is an effect.
+    """
+    if not np.isfinite(ladder.threshold_db[0]).all():
+        return UNKNOWN, "a threshold is off the grid"
+    _, threshold_db = retrained(ladder, seed)
+    with np.errstate(invalid="ignore"):  # both off the grid in a bootstrap sample: unbounded on both sides
+        gained = threshold_db[:, 0] - threshold_db[:, 1]
+    return effect_of(gained, draws(*[ladder.threshold_db.shape[2]] * 2)), ""
 
 
 def slope(accuracy: Floats, threshold_db: Floats) -> Floats:
@@ -155,4 +235,4 @@ def association(ladder: Ladder, seed: int = 0) -> tuple[Effect | Interval, str]:
     off = int((~np.isfinite(ladder.threshold_db[0])).sum())
     if off:
         return UNKNOWN, f"{off} of {rungs * networks} networks have no threshold on the grid"
-    return effect_of(slope(*retrained(ladder, seed)), 1 + rungs * (networks - 1)), ""
+    return effect_of(slope(*retrained(ladder, seed)), draws(*[networks] * rungs)), ""

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
 from ...evaluation import evaluate
 from ...results import gradient_warnings
-from ...results.statistics import Counts, Floats, resample, with_signs
+from ...results.statistics import Counts, with_signs
 from ..training import cross_entropy
 from . import capsules_figures
+from .association import clean_accuracy, threshold_table
 from .capsnet import CapsNet, ClassVectors, ConvNet
 from .capsules_claims import (
     ADVERSARY,
@@ -35,9 +35,7 @@ from .capsules_claims import (
     STREAMS,
     judge,
     sentences,
-    threshold_table,
 )
-from .carriers import right
 from .experiment_result import ExperimentResult
 from .reception import measure
 from .reconstruction import Reconstruction
@@ -105,9 +103,11 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     networks = train_networks(setting, size)
     predictions, warnings = _predictions(setting, size, networks)
     counts = Counts(predictions, classes=setting.classes, seed=setting.seed)
-    accuracy = _clean(setting, networks, counts.resamples)
+    models = {f"{kind} #{seed}": model for kind, members in networks.items() for seed, model in enumerate(members)}
+    accuracy = clean_accuracy(models, *setting.tests(), setting.device, resamples=counts.resamples, seed=setting.seed)
     trials = _trials(setting, size, networks)
     table, undetected = threshold_table(counts, accuracy), _stacked(trials, undetected_table)
+    table.insert(0, "kind", table.network.str.partition(" #")[0])
     claims = judge(counts, accuracy, trials, warnings)
     return ExperimentResult(
         name="capsules",
@@ -180,17 +180,6 @@ def _predictions(setting: Setting, size: Size, networks: Networks) -> tuple[pd.D
             predictions.append(run.predictions)
             warnings += gradient_warnings(run.predictions, run.info.suite.attacks)
     return pd.concat(predictions, ignore_index=True), warnings
-
-
-def _clean(setting: Setting, networks: Networks, resamples: int) -> dict[str, Floats]:
-    """Clean accuracy on all test images, in the sample and in samples of them, the same for all networks."""
-    images, labels = setting.tests()
-    weights = resample(len(images), resamples, setting.seed).astype(np.float32)
-    return {
-        f"{kind} #{seed}": weights @ right(model, images, labels, [None], 0.0, setting.device)[0] / len(images)
-        for kind, members in networks.items()
-        for seed, model in enumerate(members)
-    }
 
 
 def _trials(setting: Setting, size: Size, networks: Networks) -> dict[str, list[Trial]]:

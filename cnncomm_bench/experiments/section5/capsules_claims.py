@@ -11,19 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ...results.claims import UNKNOWN, Claim, Interval, bootstrapped, decide
-from ...results.statistics import (
-    Counts,
-    Effect,
-    Floats,
-    common_level,
-    difference,
-    effect_of,
-    estimate,
-    format_gain,
-    threshold,
-)
-from .association import Ladder, over_trainings, retrained
+from ...results.claims import UNKNOWN, Claim, Interval, decide
+from ...results.statistics import Counts, Effect, Floats, difference, effect_of, format_gain
+from .association import Ladder, draws, gain, over_trainings
 from .trial import ADAPTIVE, LOW, UNAWARE, Trial
 
 CAPSULES, ONCE = "capsules", "capsules, one iteration"
@@ -86,18 +76,6 @@ def judge(counts: Counts, accuracy: Mapping[str, Floats], trials: Trials, warnin
     ]  # fmt: skip
 
 
-def threshold_table(counts: Counts, accuracy: Mapping[str, Floats]) -> pd.DataFrame:
-    """A row for each network and attack: clean accuracy, and the threshold at the level common to all."""
-    rows = []
-    for curve in counts.curves:
-        level, clean = common_level(counts, curve.images), bootstrapped(accuracy[curve.model])
-        crossed = estimate(threshold(counts, curve, curve.images, level))
-        kind = curve.model.partition(" #")[0]
-        rows.append((kind, curve.model, curve.attack, *clean, float(level[0]), *crossed))
-    names = ["kind", "network", "attack", "clean", "clean_low", "clean_high", "level", "threshold_db", "low", "high"]
-    return pd.DataFrame(rows, columns=names)
-
-
 def sentences(table: pd.DataFrame, claims: Sequence[Claim], warnings: Sequence[str]) -> str:
     """What came out, in a few sentences."""
     means = table[table.attack == ADVERSARY].groupby("kind", sort=False)[["clean", "threshold_db"]].mean()
@@ -128,24 +106,17 @@ def _gain(
 ) -> Claim:  # fmt: skip
     """By how many dB the second kind's threshold is below the first's."""
     first, second = ([model for model in accuracy if model.partition(" #")[0] == kind] for kind in kinds)
-    ladder = Ladder.of(counts, [first, second], attack, accuracy)
-    effect: Effect | Interval = UNKNOWN
-    if np.isfinite(ladder.threshold_db[0]).all():
-        _, threshold_db = retrained(ladder, counts.seed)
-        with np.errstate(invalid="ignore"):  # both off the grid in a bootstrap sample: unbounded on both sides
-            effect = effect_of(threshold_db[:, 0] - threshold_db[:, 1], _drawn(len(first), len(second)))
-    else:
-        reason = reason or "a threshold is off the grid"
+    effect, unknown = gain(Ladder.of(counts, [first, second], attack, accuracy), counts.seed)
     evidence = f"{len(first)} and {len(second)} networks, {len(counts.images)} images; interval over both"
     about = f"{kinds[1]} against {kinds[0]}, {attack}"
-    return decide(name, about, "realised", effect, evidence, reason=reason, statement=statement)
+    return decide(name, about, "realised", effect, evidence, reason=reason or unknown, statement=statement)
 
 
 def _same_accuracy(accuracy: Mapping[str, Floats]) -> Claim:
     kinds = [[accuracy[name] for name in accuracy if name.partition(" #")[0] == kind] for kind in (CNN, CAPSULES)]
     values = np.stack([np.stack(kind, 1) for kind in kinds], 1)
     means = over_trainings(values[..., None])[..., 0]
-    effect = effect_of(means[:, 1] - means[:, 0], _drawn(*map(len, kinds)))
+    effect = effect_of(means[:, 1] - means[:, 0], draws(*map(len, kinds)))
     return decide(
         "capsules-accuracy-control", f"{CAPSULES} against {CNN}", "realised", effect,
         f"clean accuracy of {len(kinds[1])} and {len(kinds[0])} networks on all test images; interval over both",
@@ -175,7 +146,7 @@ def _buys(trials: Trials) -> Claim:
     mine = trials[CAPSULES]
     gains = np.stack([difference(*trial.thresholds(OWN, ADAPTIVE)).at for trial in mine], 1)
     known = bool(np.isfinite(gains[0]).all())
-    effect = effect_of(over_trainings(gains[:, None, :, None])[:, 0, 0], _drawn(len(mine))) if known else UNKNOWN
+    effect = effect_of(over_trainings(gains[:, None, :, None])[:, 0, 0], draws(len(mine))) if known else UNKNOWN
     return decide(
         "capsules-checkbits-gain", f"{OWN}, {ADAPTIVE}", "realised", effect,
         f"dB that the check buys before errors pass undetected, {_counted(mine)}",
@@ -185,7 +156,7 @@ def _buys(trials: Trials) -> Claim:
 
 
 def _area(trials: Trials, compared: list[tuple[str, str]], attack: str) -> tuple[Effect | Interval, str]:
-    """AUC of a check less 0.5, or less that of a second one; each over the SNRs that tell something of its network."""
+    """AUC of a check less 0.5, or less that of a second one; each where its network is off floor and ceiling."""
     values = []
     for kind, check in compared:
         for trial in trials[kind]:
@@ -199,13 +170,8 @@ def _area(trials: Trials, compared: list[tuple[str, str]], attack: str) -> tuple
         zero = 0.5
     means = over_trainings(areas[..., None])[..., 0]
     effect = means[:, 0] - (means[:, 1] if means.shape[1] > 1 else zero)
-    return effect_of(effect, _drawn(*[areas.shape[2]] * areas.shape[1])), ""
+    return effect_of(effect, draws(*[areas.shape[2]] * areas.shape[1])), ""
 
 
 def _counted(trials: Sequence[Trial]) -> str:
     return f"{len(trials)} networks, {len(trials[0].right)} images; interval over both"
-
-
-def _drawn(*networks: int) -> int:
-    """How many independent draws the estimate of the trainings' spread is worth: its degrees of freedom and one."""
-    return 1 + sum(number - 1 for number in networks)

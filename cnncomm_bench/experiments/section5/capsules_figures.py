@@ -10,7 +10,7 @@ import torch
 from ...attacks import parse, predict
 from ..training import at_snr
 from .capsules_claims import ADVERSARY, CAPSULES, CNN, DRAWING, NOISES, STREAMS
-from .curve_figures import BLUE, GREEN, GREY, ORANGE, dress, figure
+from .curve_figures import BLUE, GREEN, GREY, ORANGE, dress, figure, legend_beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ def undetected(table: pd.DataFrame) -> Figure:
         axes.set_ylim(-0.02, 1.02)
         dress(axes, "SNR (dB)", "errors that pass" if place == 0 else "")
     axes.plot([], [], color="black", lw=1, ls="--", label="without a check")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8.5)
+    legend_beside(axes)
     return drawn
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .curve_figures import BLUE, GREEN, GREY, ORANGE, dress, figure
+from .curve_figures import BLUE, GREEN, GREY, ORANGE, dress, figure, legend_beside
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Noise in one colour, adversaries of the first network, and last the one that knows of the check.
@@ -32,7 +31,7 @@ def roc(table: pd.DataFrame) -> Figure:
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=(0, (2, 2)), label="chance")
     axes.set_aspect("equal")
     dress(axes, "false alarms on clean images", "attacked images detected")
-    _key(axes)
+    legend_beside(axes)
     return drawn
 
 
@@ -60,9 +59,5 @@ def undetected(table: pd.DataFrame) -> Figure:
         axes.set_ylim(-0.02, 1.02)
         dress(axes, "SNR (dB)" if place >= 3 else "", "undetected errors" if place % 3 == 0 else "")
         if place == 2:
-            _key(axes)
+            legend_beside(axes)
     return drawn
-
-
-def _key(axes: Axes) -> None:
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8.5)

@@ -54,6 +54,11 @@ def dress(axes: Axes, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def legend_beside(axes: Axes, title: str | None = None) -> None:
+    """The legend to the right of axes."""
+    axes.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8.5)
+
+
 def features(table: pd.DataFrame, classes: int, examples: Sequence[str]) -> Figure:
     """Accuracy on real images of what was trained on adversarial examples alone, and of the controls.
 

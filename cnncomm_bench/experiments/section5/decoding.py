@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,10 @@ from torch import Tensor, nn
 from ..._utils.errors import ModelError
 from ...attacks import parse
 from ...evaluation import evaluate
-from ...results.claims import UNKNOWN, Claim, Interval, decide
-from ...results.statistics import (
-    Counts,
-    Effect,
-    Floats,
-    common_level,
-    effect_of,
-    estimate,
-    threshold,
-    with_signs,
-)
+from ...results.claims import Claim, decide
+from ...results.statistics import Counts, Floats, common_level, estimate, threshold, with_signs
 from ..training import at_snr
-from .association import Ladder, retrained
+from .association import Ladder, gain
 from .experiment_result import ExperimentResult
 from .setting import Setting
 
@@ -139,7 +131,9 @@ def _judge(counts: Counts, names: dict[str, list[str]], noise: str) -> list[Clai
     alike = names[REFERENCE]
     found = []
     for claim, second in (("decoding", names[noise]), ("decoding-control", alike[NETWORKS:])):
-        effect, reason = _gain(counts, alike[:NETWORKS], second, noise)
+        compared = [alike[:NETWORKS], second]
+        accuracy = {name: _clean(counts, name) for name in chain(*compared)}
+        effect, reason = gain(Ladder.of(counts, compared, noise, accuracy), counts.seed)
         what = f"trained on {noise}" if claim == "decoding" else f"trained {REFERENCE}"
         evidence = (
             f"dB that {NETWORKS} last layers {what} gain over {NETWORKS} trained {REFERENCE} under {noise} noise, "
@@ -148,16 +142,6 @@ def _judge(counts: Counts, names: dict[str, list[str]], noise: str) -> list[Clai
         about = f"{what}, under {noise}"
         found.append(decide(claim, about, RULER, effect, evidence, reason=reason, statement=_STATEMENTS[claim]))
     return found
-
-
-def _gain(counts: Counts, first: list[str], second: list[str], noise: str) -> tuple[Effect | Interval, str]:
-    ladder = Ladder.of(counts, [first, second], noise, {name: _clean(counts, name) for name in (*first, *second)})
-    if not np.isfinite(ladder.threshold_db[0]).all():
-        return UNKNOWN, "a threshold is off the grid"
-    _, threshold_db = retrained(ladder, counts.seed)
-    with np.errstate(invalid="ignore"):  # both off the grid in a bootstrap sample: unbounded on both sides
-        gained = threshold_db[:, 0] - threshold_db[:, 1]
-    return effect_of(gained, 1 + 2 * (NETWORKS - 1)), ""
 
 
 def _clean(counts: Counts, name: str) -> Floats:

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.stats import rankdata
 from torch import Tensor
 
 from ...attacks import Logits, checked
 from ...results.claims import Claim, bootstrapped, decide
 from ...results.statistics import RESAMPLES, Floats, effect_of, resample
-from .association import over_trainings
+from .association import draws, over_trainings
+from .spectrum import rank_correlation
 
 MEASURES = {
     "image": "cosine of gradient and image",
@@ -87,7 +87,7 @@ def input_gradients(model: Logits, images: Tensor) -> Tensor:
 
 
 def edges(images: Tensor) -> Tensor:
-    """Edge strength by Sobel's filter, of the mean over the channels; the image goes on at its border as it ends.
+    """Edge strength by Sobel's filter, of the mean over the channels; the pixels of the border are repeated.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def alignments(gradients: Tensor, images: Tensor) -> dict[str, Floats]:
     strength = gradients.square().sum(1)
     return {
         "image": np.abs(_cosine(_flat(gradients), _flat(images))),
-        "edges": _cosine(_ranks(_flat(strength)), _ranks(_flat(edges(images)))),
+        "edges": np.nan_to_num(rank_correlation(_flat(strength), _flat(edges(images)))),
     }
 
 
@@ -150,7 +150,7 @@ def measure(trained: Mapping[str, Sequence[Logits]], images: Tensor, *, seed: in
         {name: own[..., column] for column, name in enumerate(MEASURES)},
         {name: other[..., column] for column, name in enumerate(MEASURES)},
         len(images),
-        1 + values.shape[0] * (values.shape[1] - 1),
+        draws(*[values.shape[1]] * values.shape[0]),
     )
 
 
@@ -193,12 +193,6 @@ def table(aligned: Alignment) -> pd.DataFrame:
 
 def _flat(values: Tensor) -> Floats:
     return values.flatten(1).double().cpu().numpy()
-
-
-def _ranks(values: Floats) -> Floats:
-    ranks = rankdata(values, axis=1)
-    centred: Floats = ranks - ranks.mean(1, keepdims=True)
-    return centred
 
 
 def _cosine(first: Floats, second: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Judges which features models live on, local or global ones (Section 5.3), by images that have only the one kind.
+"""Judges which features models rely on, local or global ones (Section 5.3), by images that have only the one kind.
 
 What a model leans on is its accuracy where local features alone are left, minus that where global ones are: positive
 for a model of local features, and no matter of its clean accuracy. `patches` makes the images, at equal scale and at
@@ -19,7 +19,7 @@ from ...attacks import Logits, predict
 from ...results.claims import Claim, bootstrapped, decide
 from ...results.statistics import RESAMPLES, Floats, effect_of, resample
 from ...snr import power
-from .association import over_trainings
+from .association import draws, over_trainings
 from .patches import EXCHANGED, PASSED, SHUFFLED, views
 
 EQUAL = {"scale": SHUFFLED, "SNR": EXCHANGED}
@@ -86,7 +86,7 @@ class Kept:
 
 
 def measure(trained: Mapping[str, Sequence[Logits]], images: Tensor, labels: Tensor, *, seed: int = 0) -> Kept:
-    """Ask all networks about all views of the images.
+    """Classify all views of the images by all networks.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def measure(trained: Mapping[str, Sequence[Logits]], images: Tensor, labels: Ten
     accuracy = counted.reshape(len(weights), len(trained), -1, len(names)) / len(images)
     with np.errstate(divide="ignore"):
         snr_db = 10 * np.log10(float(power(images).sum()) / torch.stack(noise).sum(0).numpy())
-    units = 1 + accuracy.shape[1] * (accuracy.shape[2] - 1)
+    units = draws(*[accuracy.shape[2]] * accuracy.shape[1])
     return Kept(tuple(trained), tuple(names), snr_db, over_trainings(accuracy, seed), len(images), units)
 
 

@@ -1,4 +1,4 @@
-"""Checks a network by what it draws: the image that its decision stands for is held against the image that came.
+"""A reconstruction as check bits: the image that a network draws of the decided class, compared with the received one.
 
 After Frosst, Sabour and Hinton 2018, "DARCCC: Detecting adversaries by reconstruction from class conditional
 capsules". The adversary that knows of the check also keeps the error low, as in Qin et al. 2020, "Detecting and

@@ -107,9 +107,9 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
     counts = resample(len(clean), RESAMPLES, seed).astype(float)
     damage = counts @ (clean[None].astype(float) - noisy).T
     spread = counts @ power.T
-    values = _spearman(damage, spread)
+    values = rank_correlation(damage, spread)
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(power)), (RESAMPLES, 1)), axis=1)
-    control = _spearman(np.broadcast_to(damage[0], order.shape), spread[0][order])
+    control = rank_correlation(np.broadcast_to(damage[0], order.shape), spread[0][order])
     effect, (low, high) = effect_of(values, len(clean)), quantiles(control, control)
     # An unknown correlation is somewhere between -1 and 1.
     return (
@@ -118,8 +118,8 @@ def agreement(clean: Bools, noisy: Bools, power: Floats, *, seed: int) -> tuple[
     )
 
 
-def _spearman(first: Floats, second: Floats) -> Floats:
-    """Row by row; NaN where a row is constant."""
+def rank_correlation(first: Floats, second: Floats) -> Floats:
+    """Spearman's, row by row; NaN where a row is constant."""
     one, other = (rankdata(values, axis=1) for values in (first, second))
     one, other = (ranks - ranks.mean(1, keepdims=True) for ranks in (one, other))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -15,11 +15,11 @@ import pandas as pd
 from torch import nn
 
 from ...evaluation import evaluate
-from ...results.claims import Claim, bootstrapped, decide
-from ...results.statistics import CLEAN, Counts, Floats, common_level, estimate, resample, threshold, with_signs
+from ...results.claims import Claim, decide
+from ...results.statistics import CLEAN, Counts, Floats, with_signs
 from . import dropped_carriers, gradients, local_global, tradeoff_figures
-from .association import Ladder, association
-from .carriers import IMAGES, carrier_map, right
+from .association import Ladder, association, clean_accuracy, threshold_table
+from .carriers import IMAGES, carrier_map
 from .experiment_result import ExperimentResult
 from .ladder import AGAIN, FULL, LAPTOP, STANDARD, Network, Size, by_training, train_calibration, train_networks
 from .patches import grids
@@ -61,7 +61,8 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     scales = grids(*setting.test_images.shape[2:])
     networks = train_networks(setting, size)
     counts = Counts(_predictions(setting, size, networks), classes=setting.classes, seed=setting.seed)
-    accuracy = _clean(setting, networks, counts.resamples)
+    accuracy = clean_accuracy({network.name: network.model for network in networks}, *setting.tests(), setting.device,
+                              resamples=counts.resamples, seed=setting.seed)  # fmt: skip
     table = _table(networks, counts, accuracy)
     associated, claims = _judge(networks, counts, accuracy, size, setting.seed)
     trained = by_training(networks)
@@ -109,16 +110,6 @@ def _predictions(setting: Setting, size: Size, networks: Iterable[Network]) -> p
     return pd.concat(found, ignore_index=True)
 
 
-def _clean(setting: Setting, networks: list[Network], resamples: int) -> dict[str, Floats]:
-    """Clean accuracy on all test images, in the sample and in samples of them, the same for all networks."""
-    images, labels = setting.tests()
-    weights = resample(len(images), resamples, setting.seed).astype(np.float32)
-    return {
-        network.name: weights @ right(network.model, images, labels, [None], 0.0, setting.device)[0] / len(images)
-        for network in networks
-    }
-
-
 def _judge(
     networks: list[Network], counts: Counts, accuracy: dict[str, Floats], size: Size, seed: int
 ) -> tuple[pd.DataFrame, list[Claim]]:
@@ -150,17 +141,11 @@ def _rungs(networks: list[Network]) -> list[list[str]]:
 
 
 def _table(networks: list[Network], counts: Counts, accuracy: dict[str, Floats]) -> pd.DataFrame:
-    """A row for each network and attack: clean accuracy, and the threshold at the level common to all."""
-    known = {network.name: network for network in networks}
-    rows = []
-    for curve in counts.curves:
-        network = known[curve.model]
-        level, clean = common_level(counts, curve.images), bootstrapped(accuracy[curve.model])
-        crossed = estimate(threshold(counts, curve, curve.images, level))
-        part = "control" if network.control else "ladder"
-        rows.append((network.name, network.training, part, curve.attack, *clean, float(level[0]), *crossed))
-    names = ["network", "training", "part", "attack", "clean", "clean_low", "clean_high", "level"]
-    return pd.DataFrame(rows, columns=[*names, "threshold_db", "low", "high"])
+    """The thresholds, with the training of each network, and whether it is of the ladder or of the control."""
+    table, known = threshold_table(counts, accuracy), {network.name: network for network in networks}
+    table.insert(1, "training", [known[name].training for name in table.network])
+    table.insert(2, "part", ["control" if known[name].control else "ladder" for name in table.network])
+    return table
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:

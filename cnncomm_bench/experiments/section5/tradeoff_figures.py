@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...results.statistics import Floats
-from .curve_figures import BLUE, ORANGE, dress, figure
+from .curve_figures import BLUE, ORANGE, dress, figure, legend_beside
 from .dropped_carriers import BLIND
 from .patches import EXCHANGED, PASSED, SHUFFLED, WHOLE
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch import Tensor
 
@@ -53,7 +52,7 @@ def plane(table: pd.DataFrame) -> Figure:
         axes.invert_xaxis()
         off = int((~np.isfinite(table[table.attack == attack].threshold_db)).sum())
         axes.set_title(attack + (f" ({off} off the grid)" if off else ""), fontsize=10)
-    _key(row[-1])
+    legend_beside(row[-1], "trained at")
     return drawn
 
 
@@ -87,7 +86,7 @@ def views(table: pd.DataFrame, *, chance: float) -> Figure:
         axes.set_title(title, fontsize=10)
         dress(axes, "patches along a side", "accuracy" if view == SHUFFLED else "")
     row[0].set_ylim(0, 1)
-    _key(row[-1])
+    legend_beside(row[-1], "trained at")
     return drawn
 
 
@@ -164,7 +163,7 @@ def carriers(table: pd.DataFrame) -> Figure:
         axes.fill_between(mine.frequency, mine.drop_low, mine.drop_high, color=colour, alpha=0.15, lw=0)
     axes.axhline(0, color="black", lw=0.8)
     dress(axes, "middle of the band (cycles per pixel)", f"accuracy drop at {banded.snr_db.iloc[0]:g} dB")
-    _key(axes)
+    legend_beside(axes, "trained at")
     return drawn
 
 
@@ -180,7 +179,3 @@ def _ends(table: pd.DataFrame, middle: str, low: str, high: str) -> Floats:
     """Lengths of error bars; an end that is not bounded is left out."""
     lengths = np.stack([table[middle] - table[low], table[high] - table[middle]])
     return np.where(np.isfinite(lengths), lengths, 0).clip(min=0)
-
-
-def _key(axes: Axes) -> None:
-    axes.legend(title="trained at", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8.5)

@@ -18,7 +18,7 @@ _SAMPLES_28 = 28**2
 
 
 def design(side: int) -> Design:
-    """Ten labels in images of a side, trained around the SNR at which ten labels can be told apart.
+    """Ten labels in images of a side, trained around the SNR at which ten labels can be distinguished.
 
     That is a fixed energy of the whole image, so the SNR of a sample falls with their number: -20 to -10 dB at 28 x 28.
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..._utils.atomic import refuse_unless_file
 from ..._utils.errors import RunFolderError
 from ..._utils.files import shown
-from ..._utils.untrusted import check_json, read_bytes
+from ..._utils.untrusted import check_json, fault_of, read_bytes
 
 _MOST_BYTES = 8 << 20  # an honest entry has some 100 kB
 
@@ -220,17 +220,14 @@ def read(path: Path) -> Entry:
     try:
         check_json(content)
         return Entry.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["loc"] == ("schema_version",) and first["type"] != "missing":
+    except ValueError as error:
+        first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        if first is not None and first["loc"] == ("schema_version",) and first["type"] != "missing":
             raise RunFolderError(
                 f"{name} has schema version {shown(str(first['input']), 20)}, and this cnncomm-bench knows 1 "
                 "and 2: install a newer one"
             ) from None
-        where = shown(".".join(str(part) for part in first["loc"]), 80) or "the file"
-        raise RunFolderError(f"{name} is corrupt at {where}: {shown(first['msg'])}") from None
-    except ValueError as error:
-        raise RunFolderError(f"{name} is corrupt: {shown(str(error))}") from None
+        raise RunFolderError(f"{name} is corrupt{fault_of(error)}") from None
 
 
 def text(entry: Entry) -> str:

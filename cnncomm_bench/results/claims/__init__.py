@@ -3,13 +3,12 @@
 from .claim import UNKNOWN, Claim, Interval, Verdict, bootstrapped, decide
 from .family import adjust
 from .judging import table, write
-from .shape_tests import BASELINES, Comparison, caveat_of
+from .shape_tests import BASELINES, caveat_of
 
 __all__ = [
     "BASELINES",
     "UNKNOWN",
     "Claim",
-    "Comparison",
     "Interval",
     "Verdict",
     "adjust",
