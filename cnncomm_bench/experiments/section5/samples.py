@@ -200,8 +200,7 @@ def _rate(counts: Counts, name: str, trainings: list[Training], what: str) -> tu
     evidence = (
         f"dB a doubling, {what}; p {p:.2g} of {len(trainings)} sizes in random order, both it and the interval decide"
     )
-    both = rate._replace(p_positive=max(rate.p_positive, p / 2), p_negative=max(rate.p_negative, p / 2))
-    claim = decide(name, f"{trainings[0].kind} training", "realised", both, evidence, reason=reason,
+    claim = decide(name, f"{trainings[0].kind} training", "realised", rate, evidence, reason=reason,
                    statement=_STATEMENTS.get(name, ""))  # fmt: skip
     names = ("db_per_doubling", "low", "high", "permuted_low", "permuted_high", "p")
     return dict(zip(names, (*rate.interval, *permuted[1:], p))), claim
