@@ -155,7 +155,8 @@ def test_a_run_and_a_link_are_set_side_by_side(folders, tmp_path, capsys):
     cli_out = tmp_path / "again"
     cli.main(["correspond", str(folders / "run"), str(folders / "link"), "--out", str(cli_out)])
     assert (cli_out / "correspondence.md").read_text() == (tmp_path / "correspondence.md").read_text()
-    assert "bpsk, uncoded, 64 bits" in capsys.readouterr().out
+    assert "bpsk, uncoded, 64 bits" in (cli_out / "correspondence.md").read_text()
+    assert "likeness: " in capsys.readouterr().out
 
 
 def test_more_alphas_than_can_be_paired_are_refused(folders, monkeypatch):

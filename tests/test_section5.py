@@ -220,6 +220,16 @@ def test_white_noise_has_density_one_in_every_band():
     assert not density(torch.zeros(1, 1, 4, 4)).any()
 
 
+def test_the_interval_of_an_exchange_rate_covers():
+    """Of 400 lines of five points without a slope 20 miss zero: fewer than 8 or more than 35 once in 500 tests."""
+    generator, doublings = np.random.default_rng(0), np.arange(5.0)
+    missed = 0
+    for seed in range(400):
+        found = rates.exchange_rate(np.tile(generator.normal(size=5), (1001, 1)), doublings, seed=seed)
+        missed += not found.low <= 0 <= found.high
+    assert 8 <= missed <= 35
+
+
 def test_exchange_rate_and_its_control():
     doublings = np.log2([100, 200, 400, 800, 1600, 3200])
     jitter = np.array([0.1, -0.1, 0.05, -0.05, 0.1, -0.1])

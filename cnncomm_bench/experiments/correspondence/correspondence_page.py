@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -18,6 +19,9 @@ _RULE = (
     "effects speak for the pair where positive. (-) stands beside the others and has no say."
 )
 _TITLES = {False: "Fig. 2 of the paper, pair by pair", True: "Ours, beside the paper's pairs"}
+_NO_SAY = "(-)"
+_MOST_KINDS = 4
+"""Of findings in a summary; more are grouped by the first word of their claims."""
 _LEAST, _MOST = 60, 120
 _HEADS = ["model", "link", "ruler", "alike", "mean tau", "pairs alike : not : undecided", "shift, dB", "stretch",
           "residual (95 %)", "random spacings: 5 %, median", "p"]  # fmt: skip
@@ -30,16 +34,15 @@ _LIKENESS_RULE = (
 
 
 def as_text(result: Correspondence, columns: int) -> str:
-    """The pairs for a screen of some width: the paper's sentence, then a line a finding."""
+    """The pairs for a screen of some width: a line for each kind of measurement; the page has every single finding."""
     width = min(max(columns, _LEAST), _MOST)
     lines = []
     for ours, title in _TITLES.items():
         lines.append(f"{title} (part of the CNN / module of the link)")
         for row in (row for row in result.pairs if row.ours is ours):
             lines += ["", f"{row.cnn} / {row.link}: {row.verdict}"]
-            lines += _wrapped(f'"{row.quote}"', width, "  ") if row.quote else []
-            for verdict, text in _lines(row):
-                lines += _wrapped(text, width, f"  {verdict:<13}", " " * 17)
+            for text in _summaries(row):
+                lines += _wrapped(text, width, "  ", " " * 4)
         lines.append("")
     return "\n".join([*lines, *_wrapped(_RULE, width)])
 
@@ -51,11 +54,12 @@ def _wrapped(text: str, width: int, first: str = "", rest: str | None = None) ->
 
 
 def as_markdown(result: Correspondence) -> str:
-    """The correspondence as a page: one row a pair, then the likeness of the curves."""
+    """The correspondence as a page: a table of the pairs, each with its findings, then the likeness of the curves."""
     parts = [f"Run `{_cell(result.run)}`, beside {', '.join(f'`{_cell(folder)}`' for folder in result.folders)}.", ""]
     for ours, title in _TITLES.items():
-        rows = [_cells(row) for row in result.pairs if row.ours is ours]
-        parts += [f"## {title}", "", *_table(["CNN / link", "the paper", "found", "verdict"], rows), ""]
+        rows = [row for row in result.pairs if row.ours is ours]
+        parts += [f"## {title}", "", *_table(["CNN / link", "measured", "verdict"], map(_cells, rows)), ""]
+    parts += ["## What was measured on each pair", "", *(line for row in result.pairs for line in _listed(row))]
     parts += [_RULE, ""]
     if result.likenesses:
         parts += ["## The curves of the run and the link", "", *_table(_HEADS, map(_likeness, result.likenesses)), "",
@@ -77,18 +81,51 @@ def as_frame(result: Correspondence) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
-def _lines(row: Row) -> list[tuple[str, str]]:
-    """Verdict and text of each finding, and of each that is missing."""
-    lines = []
+def _lines(row: Row) -> Iterator[tuple[str, str]]:
+    """Verdict and text of each finding."""
     for one in row.findings:
         about = ": ".join(filter(None, (f"{one.claim}, {one.about}", one.interval)))
-        lines.append((one.verdict or "(-)", "; ".join(filter(None, (about, one.note, one.caveat)))))
-    return [*lines, *(("not measured", command) for command in row.missing)]
+        yield one.verdict or _NO_SAY, "; ".join(filter(None, (about, one.note, one.caveat)))
+
+
+def _summaries(row: Row) -> list[str]:
+    """A text for each kind of finding, with the effect of a single one or the verdicts of several, and what is missing.
+
+    No finding is picked out, so that the text cannot be kinder than all of them.
+    """
+    kinds = _grouped((one.claim, one) for one in row.findings)
+    if len(kinds) > _MOST_KINDS:
+        kinds = _grouped((one.claim.partition("-")[0], one) for one in row.findings)
+    texts = []
+    for claim, found in kinds.items():
+        said = Counter(one.verdict or _NO_SAY for one in found)
+        caveats = dict.fromkeys(one.caveat for one in found if one.caveat)
+        if len(found) == 1:
+            what = ", ".join(filter(None, (*said, found[0].interval or found[0].note)))
+        else:
+            what = ", ".join(f"{count} {verdict}" for verdict, count in said.items())
+        texts.append("; ".join([f"{claim}: {what}", *caveats]))
+    return [*texts, *(f"not measured: {command}" for command in row.missing)]
+
+
+def _grouped(named: Iterable[tuple[str, Finding]]) -> dict[str, list[Finding]]:
+    groups: dict[str, list[Finding]] = {}
+    for name, finding in named:
+        groups.setdefault(name, []).append(finding)
+    return groups
 
 
 def _cells(row: Row) -> list[str]:
-    found = "<br>".join(f"{verdict}: {_cell(text)}" for verdict, text in _lines(row))
-    return [f"{row.cnn} / {row.link}", f'"{_cell(row.quote)}"' if row.quote else "", found, f"**{row.verdict}**"]
+    measured = "<br>".join(map(_cell, _summaries(row)))
+    return [f"{row.cnn} / {row.link}", measured, f"**{row.verdict}**"]
+
+
+def _listed(row: Row) -> list[str]:
+    """The paper's sentence and every finding of a pair, under a heading."""
+    quote = [f"> {_cell(row.quote)}", ""] if row.quote else []
+    found = [f"- {verdict}: {_cell(text)}" for verdict, text in _lines(row)]
+    missing = [f"- not measured: {_cell(command)}" for command in row.missing]
+    return [f"### {row.cnn} / {row.link}", "", *quote, *found, *missing, ""]
 
 
 def _likeness(one: Likeness) -> list[str]:

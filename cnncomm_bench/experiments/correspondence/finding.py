@@ -45,11 +45,10 @@ class Finding(BaseModel):
     @classmethod
     def of(cls, claim: Claim, *, caveat: str = "") -> Finding:
         """A claim of a folder."""
-        own = str(getattr(claim, "caveat", "") or "")
         ruler = "" if claim.ruler == "realised" else f", {claim.ruler}"
         return cls(
             claim=claim.id, about=f"{claim.model}{ruler}", verdict=claim.verdict, effect=claim.effect, low=claim.low,
-            high=claim.high, unit=table([claim])[0]["unit"], caveat="; ".join(filter(None, (own, caveat))),
+            high=claim.high, unit=table([claim])[0]["unit"], caveat="; ".join(filter(None, (claim.caveat, caveat))),
         )  # fmt: skip
 
     @classmethod

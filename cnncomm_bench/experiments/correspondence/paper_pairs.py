@@ -25,6 +25,10 @@ _BURSTS = (
     "--snr 2,6,10 --out runs/bursts"
 )
 
+_DECIDED = ("supported", "contradicted")
+_FAILS = {"carrier-noise-control": ("supported",)}
+"""Verdicts at which a control has failed, where not all decided ones are."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -37,17 +41,23 @@ class Source:
         How the ids of its claims begin.
     measure : callable, optional
         Findings beyond claims.
+    without : tuple of str
+        How the ids of claims begin that are of something else.
     """
 
     command: str
     claims: tuple[str, ...] = ()
     measure: Callable[[Evidence], list[Finding]] | None = None
+    without: tuple[str, ...] = ()
 
     def findings(self, evidence: Evidence) -> list[Finding]:
-        """What it found, controls only where they came out decided."""
-        own = [claim for claim in evidence.claims if self.claims and claim.id.startswith(self.claims)]
-        found = [Finding.of(claim) for claim in own if not _is_control(claim)]
-        found += [_failed(claim) for claim in own if _is_control(claim) and claim.verdict != "undecided"]
+        """What it found, controls only where they failed."""
+        own = [
+            claim for claim in evidence.claims
+            if self.claims and claim.id.startswith(self.claims) and not claim.id.startswith(self.without)
+        ]  # fmt: skip
+        found = [_alone(claim) if _asks_why(claim) else Finding.of(claim) for claim in own if not claim.control]
+        found += [_failed(claim) for claim in own if claim.control and claim.verdict in _FAILS.get(claim.id, _DECIDED)]
         return [*found, *(self.measure(evidence) if self.measure else ())]
 
 
@@ -116,13 +126,18 @@ def rows(evidence: Evidence, likenesses: Sequence[Finding]) -> list[Row]:
     return made
 
 
-def _is_control(claim: Claim) -> bool:
-    """Whether the claim is made to come out undecided, such as `samples-control` and `capsules-control-routing`."""
+def _asks_why(claim: Claim) -> bool:
+    """Whether it asks what makes a difference, such as `capsules-control-routing`, and not whether there is one."""
     return "control" in claim.id.split("-")
 
 
+def _alone(claim: Claim) -> Finding:
+    """It stands beside the claims, and is no vote for them."""
+    return Finding.of(claim, caveat=claim.verdict).model_copy(update={"verdict": None})
+
+
 def _failed(claim: Claim) -> Finding:
-    """A control that should have come out undecided: it stands beside the claims, and is no vote for them."""
+    """A control that came out as it should not: no vote either."""
     return Finding.of(claim, caveat=f"this control came out {claim.verdict}").model_copy(update={"verdict": None})
 
 
@@ -159,7 +174,7 @@ def pairs(likenesses: Sequence[Finding] = ()) -> tuple[Pair, ...]:
             "information, which has the same function as the features in CNN.",
             (
                 Source("cnncomm-bench section5 features", ("features",)),
-                Source("cnncomm-bench section5 features", ("carrier",)),
+                Source("cnncomm-bench section5 features", ("carriers",), without=("carriers-dropped",)),
             ),
         ),
         Pair(
@@ -197,10 +212,11 @@ def pairs(likenesses: Sequence[Finding] = ()) -> tuple[Pair, ...]:
             ours=True,
         ),
         Pair(
-            "noise with the features of a class", "jammer on the carrier",
+            "noise at the adversary's frequencies", "jammer on the carrier",
             "The most effective interference method for this analog signal is to transmit noises of the same "
             "frequency.",
             (
+                Source("cnncomm-bench section5 samples", ("carrier-noise",)),
                 Source(_JAMMERS, measure=tables.tone_over_white),
                 Source(_JAMMERS, measure=tables.tone_over_beside),
             ),

@@ -187,7 +187,9 @@ def _more_errors(claim: str, about: str, pairs: list[tuple[pd.DataFrame, pd.Data
 
 
 def _span(dbs: list[float]) -> str:
-    return f" ({min(dbs):g} to {max(dbs):g} dB)" if dbs else ""
+    if len(set(dbs)) < 2:
+        return f" ({dbs[0]:g} dB)" if dbs else ""
+    return f" ({min(dbs):g} to {max(dbs):g} dB)"
 
 
 def special_over_bpsk(evidence: Evidence) -> list[Finding]:

@@ -163,10 +163,14 @@ def _area(trials: Trials, compared: list[tuple[str, str]], attack: str) -> tuple
             if not (informative := trial.informative(check, attack)).any():
                 return UNKNOWN, "no SNR at which a network is off floor and ceiling"
             values.append(trial.areas(check, attack)[informative].mean(0))
-    shares = np.stack(values, 1).reshape(len(values[0]), len(compared), -1, 1)
-    means = over_trainings(shares)[..., 0]
-    effect = means[:, 0] - (means[:, 1] if len(compared) > 1 else 0.5)
-    return effect_of(effect, draws(*[shares.shape[2]] * len(compared))), ""
+    areas = np.stack(values, 1).reshape(len(values[0]), len(compared), -1)
+    if len({kind for kind, _ in compared}) < len(compared):  # two checks of the same networks
+        areas, zero = areas[:, :1] - areas[:, 1:], 0.0
+    else:
+        zero = 0.5
+    means = over_trainings(areas[..., None])[..., 0]
+    effect = means[:, 0] - (means[:, 1] if means.shape[1] > 1 else zero)
+    return effect_of(effect, draws(*[areas.shape[2]] * areas.shape[1])), ""
 
 
 def _counted(trials: Sequence[Trial]) -> str:

@@ -13,7 +13,8 @@ from .transmission_folder import SYSTEM, title
 
 CLAIM = "transmission-order"
 STATEMENT = (
-    "Accuracy orders the alphas as the bit error rate of the same transmissions does (Ge et al., Figs. 1 and 3)."
+    "Accuracy orders the alphas as the bit error rate of the same transmissions does (Ge et al., Figs. 1 and 3, in our "
+    "words)."
 )
 RESAMPLES = 1000
 

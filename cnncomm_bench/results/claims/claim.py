@@ -52,7 +52,7 @@ STATEMENTS = {
     ),
     "samples-gap": (
         "Robust learning needs more data than standard learning for the same accuracy (Schmidt et al. 2018; Ge et al., "
-        "Section 5.2)."
+        "Section 5.2, in our words)."
     ),
     "tradeoff": "Robustness costs accuracy (Ge et al., Section 5.3, in our words).",
     "checkbits": (
