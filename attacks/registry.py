@@ -6,6 +6,7 @@ attacks, see `adapters.library`. Other packages add attacks by an entry point, s
 
 from __future__ import annotations
 
+import difflib
 import typing
 from collections.abc import Iterator
 from importlib import import_module
@@ -74,6 +75,9 @@ def _find(name: str) -> tuple[type[Attack], dict[str, Any]]:
         return getattr(import_module(module), attribute), fixed
     if base in names.plugins():
         return _load(base), fixed
+    library, dot, attack = name.partition(".")
+    if dot and (near := difflib.get_close_matches(library, names.LIBRARIES, n=1)):
+        raise UsageError(f"no attack is called {name!r}; did you mean {f'{near[0]}.{attack}'!r}?")
     hint = names.other_name(name) or suggest(name, names.available())
     raise UsageError(f"no attack is called {name!r}; {hint}")
 

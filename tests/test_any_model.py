@@ -14,6 +14,7 @@ from cnncomm_bench._utils.errors import BenchError, DataError, ModelError, Usage
 from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.losses import log_odds, margin
 from cnncomm_bench.cli import main
+from cnncomm_bench.data import Images
 from cnncomm_bench.models.in_memory import FixedBatch, opened
 from cnncomm_bench.models.library_model import Gradients, LibraryModel
 from cnncomm_bench.models.loading import open_model
@@ -287,9 +288,30 @@ class Output:
         self.logits = logits
 
 
-@pytest.mark.parametrize("how", [Output, lambda z: {"logits": z}, lambda z: (z, z.sum()), lambda z: [z]])
+@pytest.mark.parametrize(
+    "how", [Output, lambda z: {"logits": z}, lambda z: {"out": z}, lambda z: (z, z.sum()), lambda z: [z]]
+)
 def test_outputs_that_hold_logits(linear, few, how):
     assert curves(Wrapped(linear, how), *few) == curves(linear, *few)
+
+
+def test_a_dict_without_logits_names_its_keys(linear, few):
+    with pytest.raises(ModelError, match=r"returned a dict of a, b, expected logits .* holds them as logits"):
+        evaluate(Wrapped(linear, lambda z: {"a": z, "b": z}), *few, attacks="gaussian", snr_db=GRID)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_functions_of_numpy_arrays_are_black_boxes(linear, few, strict):
+    def function(images):
+        images = images.astype(np.float32) if strict else np.asarray(images)  # a tensor has no astype
+        with torch.no_grad():
+            return linear(torch.from_numpy(images)).numpy()
+
+    run = evaluate(function, *few, attacks=BLACK, snr_db=GRID)
+    assert run.curves[["attack", "snr_db", "accuracy"]].to_dict("list") == curves(linear, *few, BLACK)
+    assert any("has no gradient" in note for note in run.info.models[0].notes)
+    with pytest.raises(UsageError, match="pgd: needs a gradient, and model has none"):
+        evaluate(function, *few, attacks="pgd", snr_db=GRID)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -368,7 +390,7 @@ def test_without_labels_agreement_with_the_clean_predictions_counts(linear, few)
     )
 
 
-@pytest.mark.parametrize("form", ["dataset", "loader", "channels last", "integers", "iterable"])
+@pytest.mark.parametrize("form", ["dataset", "loader", "dicts", "opened", "channels last", "integers", "iterable"])
 def test_images_in_other_forms(linear, few, form):
     images, labels = few
     tensors = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
@@ -377,8 +399,11 @@ def test_images_in_other_forms(linear, few, form):
         def __iter__(self):
             return iter([(image, int(label)) for image, label in zip(images, labels, strict=True)])
 
+    dicts = [{"pixel_values": image, "labels": int(label)} for image, label in zip(images, labels, strict=True)]
     given = {
         "dataset": (tensors,),
+        "dicts": (torch.utils.data.DataLoader(dicts, batch_size=5),),
+        "opened": (Images("images", images, labels, (), ""),),
         "loader": (torch.utils.data.DataLoader(tensors, batch_size=5),),
         "channels last": (images.transpose(0, 2, 3, 1), labels),
         "integers": (images.astype(np.int64), labels),
@@ -403,7 +428,9 @@ def test_samples_radii_and_progress(linear, labelled, capsys):
             r"cannot classify images of shape \(3, 9, 9\) \(RuntimeError: mat1 and",
         ),
         (np.full((4, 3, 16, 20), 2.0), r"values from 2 to 2: expected floats in \[0, 1\].*pass its mean and std"),
-        (np.full((4, 3, 16, 20), np.nan), r"values from nan"),
+        (np.full((4, 3, 16, 20), np.nan), r"images that hold NaN: .* leave those images out"),
+        (torch.utils.data.Subset([{"a": 1, "b": 2}], [0]), r"gives dicts of a, b: expected pairs"),
+        ("photos", r"images photos: expected an array, .* pass what .*open_images gives"),
         (np.zeros((4, 5)), r"images of shape \(4, 5\): expected \(N, C, H, W\)"),
         (np.zeros((0, 3, 16, 20)), r"images of shape \(0, 3, 16, 20\)"),
         (np.full((4, 3, 16, 20), "a"), r"expected uint8, or floats"),
@@ -576,6 +603,11 @@ def test_near_chance_is_reported_after_the_clean_cells(several, capsys):
 
     execute(prepared(["small.pt"], arch="nets.py:small", size=8, out="run", attacks=["gaussian"]), outputs=False)
     assert "warning: small: clean accuracy" in capsys.readouterr().err
+
+
+def test_near_chance_is_a_warning_of_evaluate(linear, few):
+    with pytest.warns(RuntimeWarning, match=r"model: clean accuracy 0\.0.* is near chance"):
+        evaluate(linear, few[0], (few[1] + 1) % 4, attacks="gaussian", snr_db=GRID)
 
 
 # Architectures and formats -------------------------------------------------------------------------------------------

@@ -565,7 +565,7 @@ def test_an_empty_class_keeps_its_label(folder):
         ({"x": np.zeros((4, 5, 5, 2)), "y": np.zeros(4)}, "no axis is 1 or 3 channels"),
         ({"x": np.zeros((0, 5, 5)), "y": np.zeros(0)}, "x has shape"),
         ({"x": np.full((4, 5, 5), 7.5), "y": np.zeros(4)}, r"values from 7.5 to 7.5, expected floats in \[0, 1\]"),
-        ({"x": np.full((4, 5, 5), np.nan), "y": np.zeros(4)}, "values from nan to nan"),
+        ({"x": np.full((4, 5, 5), np.nan), "y": np.zeros(4)}, "x holds NaN, expected floats"),
         ({"x": np.full((4, 5, 5), -1), "y": np.zeros(4)}, "values from -1 to -1, expected 0 to 255"),
         ({"x": np.full((4, 5, 5), "a"), "y": np.zeros(4)}, "x is <U1, expected uint8"),
         ({"x": np.zeros((4, 5, 5)), "y": np.zeros(3)}, "4 images and 3 labels"),

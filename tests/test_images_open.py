@@ -491,6 +491,20 @@ def test_a_pattern_of_several_kinds():
         open_images("trees/data/*")
     with pytest.raises(UsageError, match="no such file or folder"):
         open_images("trees/*.none")
+    np.savez("one.npz", x=PIXELS)
+    with pytest.raises(UsageError, match=r"names one.npz: expected images, or Parquet.*one file alone"):
+        open_images("*.npz")
+
+
+def test_labels_are_not_lost_silently():
+    np.savez("one.npz", data=PIXELS, target=LABELS)
+    assert open_images("one.npz").labels.tolist() == LABELS.tolist()
+    np.savez("two.npz", x=PIXELS, species=LABELS)
+    with pytest.raises(DataError, match="holds species beside its images, .* save them as y"):
+        open_images("two.npz")
+    np.savez("three.npz", x=np.full((2, 4, 4, 3), np.nan), y=[0, 1])
+    with pytest.raises(DataError, match="x holds NaN"):
+        open_images("three.npz")
 
 
 def test_an_archive_beside_class_folders_is_left_alone():

@@ -174,6 +174,16 @@ def test_torch_export_needs_trust(net, tmp_path):
     agrees(model, net, side=32)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("batch", [1, 4])
+def test_torch_export_without_dynamic_shapes_takes_batches_of_its_own_size(net, tmp_path, batch):
+    path = tmp_path / "exported.pt2"
+    torch.export.save(torch.export.export(net, (torch.rand(batch, 3, 32, 32),)), path)
+    model = open_model(str(path), trust=True)
+    assert any(f"exported for {batch} images at a time" in note for note in model.notes)
+    agrees(model, net, side=32)
+
+
 @pytest.mark.parametrize("batch", ["n", 1])
 def test_onnx(net, tmp_path, batch):
     onnx = pytest.importorskip("onnx")
@@ -346,7 +356,9 @@ def test_preprocessing_command_line_before_json_before_library(tmp_path):
     model = open_model(str(path), mean="0.3", size=32)
     assert (model.preprocessing.mean, model.preprocessing.std) == ((0.3,) * 3, (0.2,) * 3)
     assert (model.size, model.preprocessing.resize) == (32, 40)
-    assert model.preprocessing.source == "command line"
+    assert model.preprocessing.source == "as passed"
+    with pytest.raises(UsageError, match=r"mean has 2 numbers \(as passed\) and the model takes 3 channels"):
+        open_model(str(path), mean="0.3,0.4")
 
 
 def test_architecture_from_model_json_but_no_code(net, arch, tmp_path):

@@ -122,6 +122,8 @@ def test_plot_draws_figures_and_into_axes_of_the_callers(joint):
     assert by_model._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match="expected 'model' or 'attack'"):
         joint.plot(by="ruler")
+    with pytest.raises(UsageError, match="axes is a ndarray: expected one Axes"):
+        joint.plot(own.subplots(1, 2))
 
 
 def test_panels_say_what_the_second_model_gains(joint):
@@ -139,6 +141,10 @@ def test_names_are_no_formulas_in_axes_of_the_callers(runs):
 def test_runs_of_one_name_are_not_compared(runs):
     with pytest.raises(UsageError, match="standard is in more than one of the runs"):
         runs[0].compare(runs[0])
+
+
+def test_a_stored_run_is_compared_by_its_folder(runs, joint, tmp_path):
+    assert runs[0].compare(runs[1].save(tmp_path / "other")).gains.equals(joint.gains)
 
 
 def test_a_run_for_a_paper(joint, tmp_path, capsys):

@@ -38,6 +38,7 @@ def test_shortest_form(long, short):
     ("spec", "message"),
     [
         ("pdg", "did you mean 'pgd'"),
+        ("torchatacks.PGD", "did you mean 'torchattacks.PGD'"),
         ("", "there are: .*gaussian"),
         ("stable:alhpa=1", "did you mean 'alpha'"),
         ("gaussian:alpha=1", "fixes alpha=2"),

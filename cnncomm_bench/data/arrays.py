@@ -18,7 +18,7 @@ from .array_like import MOST_IMAGES, Labels, Pixels
 from .buffer import allocate, filled, read_into
 
 _IMAGE_KEYS = ("x", "images", "x_test", "test_images", "data", "image", "arr_0")
-_LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "arr_1")
+_LABEL_KEYS = ("y", "labels", "y_test", "test_labels", "targets", "label", "target", "arr_1")
 _LONGEST_HEADER = 2**14
 BOMB = 2**30
 """Bytes; a file that unpacks to more than that, and to more than 200 times its size, is a bomb."""
@@ -62,6 +62,12 @@ def read_npz(path: Path) -> Arrays:
                 raise DataError(
                     f"{name} holds {listed([one.removesuffix('.npy') for one in members.values()], 8) or 'nothing'}, "
                     "no array x of images: save it as np.savez(FILE, x=images, y=labels)"
+                )
+            others = {key for key in members if key not in (*_IMAGE_KEYS, *_LABEL_KEYS)}
+            if labels_member is None and others:
+                raise DataError(
+                    f"{name} holds {listed(sorted(others), 8)} beside its images, none of which is called as labels "
+                    "are: save them as y, or leave them out to score agreement with the clean predictions"
                 )
             images = _read_member(archive, images_member, name)
             labels = None if labels_member is None else _read_member(archive, labels_member, name)
@@ -174,11 +180,13 @@ def as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
     if images.dtype.kind not in "iuf":
         raise DataError(f"{name}: x is {images.dtype}, expected uint8, or floats in [0, 1]")
     low, high = float(images.min()), float(images.max())
+    if np.isnan(low):
+        raise DataError(f"{name}: x holds NaN, expected floats in [0, 1]; leave those images out")
     if images.dtype.kind in "iu":
         if low < 0 or high > 255:
             raise DataError(f"{name}: x has values from {low:g} to {high:g}, expected 0 to 255")
         return filled(images, images.shape)
-    if not (low >= 0 and high <= 1):  # false for NaN too
+    if low < 0 or high > 1:
         raise DataError(
             f"{name}: x has values from {low:g} to {high:g}, expected floats in [0, 1] before any "
             "normalisation (divide by 255, or save uint8)"

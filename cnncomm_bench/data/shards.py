@@ -55,9 +55,10 @@ def _read(name: str, paths: Sequence[Path]) -> Listing:
     first = readers[0]
     other = next((path for path, read in zip(paths, readers, strict=True) if read is None or read is not first), None)
     if first is None or other is not None:
+        both = dict.fromkeys(path.name for path in (paths[0], other or paths[0]))
         raise UsageError(
-            f"{name} names {listed([path.name for path in (paths[0], other or paths[0])])}: expected Parquet, CSV, tar "
-            "or TFRecord files of one kind; pass a pattern of such files",
+            f"{name} names {listed(list(both))}: expected images, or Parquet, CSV, tar or TFRecord files, all of one "
+            "kind; pass a pattern of such files, or one file alone",
             "data",
         )
     return first(paths)

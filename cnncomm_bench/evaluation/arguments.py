@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -12,9 +13,12 @@ import torch
 from torch import Tensor
 
 from .._utils.errors import DataError
-from ..data import ArrayLike, as_labels, chunks
+from .._utils.files import listed, shown
+from ..data import ArrayLike, Images, as_labels, chunks
 
 _CHANNELS = (1, 3)
+_IMAGE_KEYS = ("image", "images", "img", "pixel_values")
+_LABEL_KEYS = ("label", "labels", "fine_label")
 _FEW = 1024
 """Pairs of a data set that are collected before they become one array."""
 
@@ -24,9 +28,9 @@ def arrays_of(images: Any, labels: Any) -> tuple[ArrayLike, npt.NDArray[np.int64
 
     Parameters
     ----------
-    images : ndarray, Tensor, ArrayLike, Dataset or DataLoader
+    images : ndarray, Tensor, ArrayLike, Dataset, DataLoader or Images
         uint8, or float in [0, 1]; of shape (N, C, H, W), (N, H, W, C) with 1 or 3 channels, or (N, H, W). A data set
-        gives pairs of an image and its label, a loader batches of them.
+        gives pairs of an image and its label, or dicts as those of Hugging Face, a loader batches of them.
     labels : array_like or None
         Shape-(N,), or one-hot rows. None: those of the data set; or none at all, where there is no data set.
 
@@ -40,6 +44,14 @@ def arrays_of(images: Any, labels: Any) -> tuple[ArrayLike, npt.NDArray[np.int64
     DataError
         They are no images, or do not fit each other.
     """
+    if isinstance(images, str | os.PathLike):
+        raise DataError(
+            f"images {shown(str(images), 80)}: expected an array, a Dataset or a DataLoader; pass what "
+            "cnncomm_bench.data.open_images gives for a file or folder",
+            "images",
+        )
+    if isinstance(images, Images):
+        images, labels = images.images, images.labels if labels is None else labels
     if isinstance(images, torch.utils.data.Dataset | torch.utils.data.DataLoader):
         images, own = _collected(images)
         labels = own if labels is None else labels
@@ -77,10 +89,19 @@ def _batches(source: Any) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any] |
 
 
 def _pair(item: Any) -> tuple[Any, Any]:
-    """Image and label; None where there is an image alone."""
-    if not isinstance(item, tuple | list) or not item:
-        return item, None
-    return item[0], item[1] if len(item) > 1 else None
+    """Image and label, or None, of an item of a data set, or batches of them."""
+    if isinstance(item, Mapping):
+        image_key = next((key for key in _IMAGE_KEYS if key in item), None)
+        if image_key is None:
+            raise DataError(
+                f"the data set gives dicts of {listed([str(key) for key in item])}: expected pairs of an image and its "
+                "label, or dicts with image and label",
+                "images",
+            )
+        return item[image_key], next((item[key] for key in _LABEL_KEYS if key in item), None)
+    if isinstance(item, tuple | list) and item:
+        return item[0], item[1] if len(item) > 1 else None
+    return item, None
 
 
 def _stacked(pairs: list[tuple[Any, Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
@@ -116,7 +137,9 @@ def _as_images(images: Any) -> ArrayLike:
     whole, most = pixels.dtype.kind in "iu", 255 if pixels.dtype.kind in "iu" else 1
     for chunk in chunks(pixels):
         low, high = chunk.min(), chunk.max()
-        if not (low >= 0 and high <= most):  # false for NaN too
+        if np.isnan(low):
+            raise DataError("images that hold NaN: expected floats in [0, 1]; leave those images out", "images")
+        if low < 0 or high > most:
             raise DataError(
                 f"images with values from {low:g} to {high:g}: expected floats in [0, 1], or whole numbers from 0 to "
                 "255; leave a normalisation out and pass its mean and std",

@@ -31,7 +31,7 @@ from .preparation import Request, choose_suite
 
 def evaluate(
     model: Any,
-    images: ArrayLike | Tensor | torch.utils.data.Dataset[Any] | torch.utils.data.DataLoader[Any],
+    images: ArrayLike | Tensor | torch.utils.data.Dataset[Any] | torch.utils.data.DataLoader[Any] | Images,
     labels: npt.NDArray[Any] | Tensor | Sequence[int] | None = None,
     *,
     attacks: Any,
@@ -58,12 +58,12 @@ def evaluate(
     model : callable, estimator or str
         Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K), or to a tuple, dict or output object that
         holds them. Gradient attacks need torch's autograd to pass through it. A torch module is evaluated in eval
-        mode, and left in the mode it was in. Or an estimator of `art.estimators.classification`, a model of Foolbox, or
+        mode, and left in the mode it was in. Or a function of numpy arrays, without gradients; an estimator of `art.estimators.classification`, a model of Foolbox, or
         a checkpoint or name as on the command line.
-    images : ndarray, Tensor, ArrayLike, Dataset or DataLoader
+    images : ndarray, Tensor, ArrayLike, Dataset, DataLoader or Images
         uint8, or float in [0, 1]; shape-(N, C, H, W), or (N, H, W, C) of 1 or 3 channels. Or anything with a shape, a
         dtype and a length whose `images[indices]` is an array, such as images mapped from a file: only a few are read
-        at a time. Or a data set or loader of torch, whose images are collected.
+        at a time. Or a data set or loader of torch, whose images are collected; or what `data.open_images` gives.
     labels : array_like, optional
         Shape-(N,), or one-hot. None: those of the data set; of arrays, agreement with the clean predictions is scored.
     attacks : str, Attack, or sequence of them
@@ -110,7 +110,7 @@ def evaluate(
     Warns
     -----
     RuntimeWarning
-        Some attacks failed; `Run.info.failures` says why.
+        Some attacks failed; `Run.info.failures` says why. Clean accuracy is near chance.
 
     Examples
     --------

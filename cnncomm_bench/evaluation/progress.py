@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -10,6 +11,9 @@ from tqdm.auto import tqdm
 
 from .._utils.files import shown
 from .cells import Cell
+
+_CALLER = 5
+"""Frames from a report to who called `evaluate`, whose line a warning shows."""
 
 
 class Progress:
@@ -57,8 +61,11 @@ class Progress:
             self._bar.total = self._total
 
     def report(self, line: str) -> None:
-        """Write a line above the bar."""
-        self._bar.write(shown(f"warning: {line}", 1000), file=sys.stderr)
+        """Write a line above the bar; warn where there is none, as a library does."""
+        if self._bar.disable:
+            warnings.warn(shown(line, 1000), RuntimeWarning, stacklevel=_CALLER)
+        else:
+            self._bar.write(shown(f"warning: {line}", 1000), file=sys.stderr)
 
     def advance(self, cell: Cell, images: int) -> None:
         """Images of a cell were predicted at one SNR."""

@@ -117,7 +117,7 @@ def _compute(
         for clean in (True, False):  # clean cells first: images without labels get theirs from them
             run([index for index in missing if cells[index].clean == clean])
             _check(cells, failures, clean)
-            if clean and not quiet and worker.dataset.labels is not None:  # before hours of what cannot be used
+            if clean and worker.dataset.labels is not None:  # before hours of what cannot be used
                 for line in _near_chance(cells, failures, worker, store):
                     progress.report(line)
         while design and extend and (blocks := design.next_blocks()):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from .._utils.files import one_line, shown
 from .from_art import open_estimator
 from .from_foolbox import open_foolbox
 from .inspection import logits_of
+from .library_model import LibraryModel
 from .model import Model, Normalised
 from .preprocessing import Preprocessing, for_channels, overridden
 
@@ -82,9 +85,11 @@ def model_of(
     if isinstance(network, nn.Module):
         network.to(example.device)
         dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), dtype)
-    differentiable = getattr(network, "differentiable", True)
     if _is_compiled(network):
         network = FixedBatch(network, batch_size)
+    elif _takes_arrays(network, example):
+        network = LibraryModel(network)
+    differentiable = getattr(network, "differentiable", True)
     known = for_channels(overridden(Preprocessing(source="caller"), mean, std, None), example.shape[1])
     predict: Any = Normalised(network, known.mean, known.std, dtype).to(example.device)
     if (mean, std, dtype) == (None, None, torch.float32) and isinstance(_asked(name, network, example), Tensor):
@@ -95,6 +100,16 @@ def model_of(
     if dtype in (torch.float16, torch.bfloat16):
         notes.append(f"{name} computes in {str(dtype).removeprefix('torch.')}: images are rounded to it inside")
     return Model(name, predict, 0, None, None, differentiable, "", known, notes=tuple(notes))
+
+
+def _takes_arrays(network: Callable[[Tensor], Any], example: Tensor) -> bool:
+    """Whether a plain function classifies arrays of numpy, as it shows by returning one."""
+    if isinstance(network, nn.Module):
+        return False
+    for images in (example, example.cpu().numpy()):
+        with contextlib.suppress(Exception), torch.no_grad():  # a function may refuse what it does not take in any way
+            return isinstance(network(images), np.ndarray)
+    return False
 
 
 def _asked(name: str, network: Callable[[Tensor], Any], example: Tensor) -> Any:

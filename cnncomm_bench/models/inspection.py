@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .._utils.errors import ModelError
-from .._utils.files import one_line
+from .._utils.files import listed, one_line
 from .programs import OnnxModel
 
 MOST_CHANNELS = 64
@@ -63,12 +63,16 @@ def logits_of(output: Any) -> Tensor:
     """
     if hasattr(output, "logits"):
         output = output.logits
-    elif isinstance(output, dict) and "logits" in output:
-        output = output["logits"]
+    elif isinstance(output, dict) and ("logits" in output or len(output) == 1):
+        output = output["logits"] if "logits" in output else next(iter(output.values()))
     elif isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor):
-        raise TypeError(f"the model returned a {type(output).__name__}, expected logits of shape (N, classes)")
+        keys = f" of {listed([str(key) for key in output])}" if isinstance(output, dict) and output else ""
+        raise TypeError(
+            f"the model returned a {type(output).__name__}{keys}, expected logits of shape (N, classes), "
+            "or a dict that holds them as logits"
+        )
     return output.float()
 
 
@@ -129,7 +133,7 @@ def probe(name: str, network: nn.Module, channels: int | None, size: int | None)
     shape = f"images of {channels or 'any'} channels" + (f" and {size} x {size} pixels" if size else "")
     raise ModelError(
         f"{name} cannot classify {shape} ({one_line(first_error or ValueError('nothing fits'))}): "
-        f"pass {'another' if size else 'a'} size if it takes one only",
+        f"pass {'images of another' if size else 'a'} size if it takes one only",
         "size",
     )
 

@@ -14,6 +14,7 @@ from .._utils.errors import ModelError, UsageError
 from .._utils.files import one_line, path_of, sha256_of, shown
 from . import architectures, fitting, formats, hubs, hugging_face, programs
 from .architectures import Architecture
+from .in_memory import FixedBatch
 from .inspection import MOST_CHANNELS, probe
 from .model import Model, Normalised
 from .preprocessing import Preprocessing, beside, for_channels, imagenet, overridden
@@ -167,6 +168,8 @@ def _network(
         )
         if kind == "torchscript":
             fitting.check_finite(network, shown(path.name))
+        if isinstance(network, programs.Exported) and network.batch is not None:
+            network = FixedBatch(network, network.batch)
         return network, None, (note,)
     weights, notes = formats.read_weights(path, kind, trust)
     if isinstance(weights, nn.Module):

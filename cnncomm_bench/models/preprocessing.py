@@ -32,7 +32,7 @@ class Preprocessing:
     interpolation : str
         One of `INTERPOLATIONS`.
     source : str
-        Where the numbers come from: 'command line', 'model.json', 'torchvision weights', 'timm', 'default', ...
+        Where the numbers come from: 'as passed', 'model.json', 'torchvision weights', 'timm', 'default', ...
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -172,9 +172,9 @@ def overridden(
     """
     changed = known
     if mean is not None:
-        changed = replace(changed, mean=numbers("mean", mean), source="command line")
+        changed = replace(changed, mean=numbers("mean", mean), source="as passed")
     if std is not None:
-        changed = replace(changed, std=numbers("std", std), source="command line")
+        changed = replace(changed, std=numbers("std", std), source="as passed")
     if size is not None:
         if not 1 <= size <= 4096:
             raise UsageError(f"size {size}: expected the side of the images in pixels, from 1 to 4096", "size")

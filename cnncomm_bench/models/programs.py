@@ -48,7 +48,7 @@ def open_torchscript(path: Path, trust: bool) -> tuple[nn.Module, str]:
         raise ModelError(f"{name} is no intact TorchScript file ({one_line(error)}): save it again") from error
 
 
-def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
+def open_exported(path: Path, trust: bool) -> tuple[Exported, str]:
     """Open a torch.export file, which needs trust: its graph may name any function of Python.
 
     Parameters
@@ -60,7 +60,7 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
 
     Returns
     -------
-    model : nn.Module
+    model : Exported
         The exported program's module.
     note : str
         What such a file can execute.
@@ -77,12 +77,21 @@ def open_exported(path: Path, trust: bool) -> tuple[nn.Module, str]:
             "in the file, so it can run any code"
         )
     try:
-        model = torch.export.load(path).module()
+        program = torch.export.load(path)
+        model, batch = program.module(), _batch_size(program)
     except Exception as error:  # a trusted program runs any code, so it may raise anything
         raise ModelError(
             f"{name} is no torch.export file of this PyTorch {torch.__version__} ({one_line(error)}): export it again"
         ) from error
-    return Exported(model), f"{name} is a torch.export program, opened because you trust it"
+    note = f"{name} is a torch.export program, opened because you trust it"
+    return Exported(model, batch), note + (f"; exported for {batch} images at a time" if batch else "")
+
+
+def _batch_size(program: torch.export.ExportedProgram) -> int | None:
+    """Images in the one batch that an exported program takes; None where it takes any number."""
+    inputs = set(program.graph_signature.user_inputs)
+    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
+    return shapes[0][0] if shapes and shapes[0] and isinstance(shapes[0][0], int) else None
 
 
 class Exported(nn.Module):
@@ -92,11 +101,13 @@ class Exported(nn.Module):
     ----------
     program : nn.Module
         What ``ExportedProgram.module()`` gives.
+    batch : int, optional
+        Images in the one batch that it takes; None where it takes any number.
     """
 
-    def __init__(self, program: nn.Module) -> None:
+    def __init__(self, program: nn.Module, batch: int | None = None) -> None:
         super().__init__()
-        self.program = program
+        self.program, self.batch = program, batch
 
     def forward(self, images: Tensor) -> Any:
         """Run the program on preprocessed images, shape-(N, C, H, W)."""

@@ -62,6 +62,8 @@ class Run(StoredRun):
             The one of `axes`, or a new one.
         """
         if axes is not None:
+            if not hasattr(axes, "plot"):  # such as the array that plt.subplots(1, 2) gives
+                raise UsageError(f"axes is a {type(axes).__name__}: expected one Axes of matplotlib", "axes")
             return plots.draw_all(axes, self.curves)
         if by not in ("model", "attack"):
             raise UsageError(f"no panels are laid by {by!r}: expected 'model' or 'attack'", "by")
@@ -84,15 +86,20 @@ class Run(StoredRun):
         write_outputs(self, path)
         return path
 
-    def compare(self, *others: StoredRun) -> Run:
+    def compare(self, *others: StoredRun | str | Path) -> Run:
         """Join runs on the same images into one, whose `gains` hold every two models against each other.
+
+        Parameters
+        ----------
+        *others : Run, str or Path
+            Runs, or folders of runs.
 
         Raises
         ------
         UsageError
             Other images, bits or SNRs, or a name of a model in two runs.
         """
-        runs = (self, *others)
+        runs = (self, *(other if isinstance(other, StoredRun) else Run.open(other) for other in others))
         return Run(*comparison.join(runs, [f"run {number}" for number, _ in enumerate(runs, 1)]))
 
     def _repr_html_(self) -> str:
