@@ -60,7 +60,7 @@ def model_of(
 ) -> Model:
     """Open a model that is an object already; its file, if it ever had one, is not known.
 
-    A model that takes and returns float32 tensors is asked as it is. Outputs that hold logits are unwrapped, images
+    A model that takes and returns float32 tensors is queried as it is. Outputs that hold logits are unwrapped, images
     are cast to a module's own dtype, and what `torch.compile` made gets batches of one size.
 
     Parameters
@@ -92,10 +92,10 @@ def model_of(
     differentiable = getattr(network, "differentiable", True)
     known = for_channels(overridden(Preprocessing(source="caller"), mean, std, None), example.shape[1])
     predict: Any = Normalised(network, known.mean, known.std, dtype).to(example.device)
-    if (mean, std, dtype) == (None, None, torch.float32) and isinstance(_asked(name, network, example), Tensor):
+    if (mean, std, dtype) == (None, None, torch.float32) and isinstance(_query(name, network, example), Tensor):
         predict = network
     else:
-        _asked(name, predict, example)
+        _query(name, predict, example)
     notes = [] if differentiable else [f"{name} {BLACK_BOX}"]
     if dtype in (torch.float16, torch.bfloat16):
         notes.append(f"{name} computes in {str(dtype).removeprefix('torch.')}: images are rounded to it inside")
@@ -112,8 +112,8 @@ def _takes_arrays(network: Callable[[Tensor], Any], example: Tensor) -> bool:
     return False
 
 
-def _asked(name: str, network: Callable[[Tensor], Any], example: Tensor) -> Any:
-    """What a model answers to one image, an error of its own in one line."""
+def _query(name: str, network: Callable[[Tensor], Any], example: Tensor) -> Any:
+    """A model's output for one image; an error of its own becomes one line."""
     try:
         with torch.no_grad():
             output = network(example)
@@ -146,7 +146,7 @@ def _is_compiled(model: Any) -> bool:
 
 
 class FixedBatch(nn.Module):
-    """A model that is asked for batches of one size; the last of them is filled up with copies of an image.
+    """A model that gets batches of one size; the last of them is filled up with copies of an image.
 
     Parameters
     ----------
