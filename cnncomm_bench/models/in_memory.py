@@ -17,7 +17,7 @@ from .from_art import open_estimator
 from .from_foolbox import open_foolbox
 from .inspection import logits_of
 from .library_model import LibraryModel
-from .model import Model, Normalised
+from .model import FixedBatch, Model, Normalised
 from .preprocessing import Preprocessing, for_channels, overridden
 
 BLACK_BOX = "has no gradient: noise, square-attack and decision-based attacks of other libraries can be run"
@@ -143,27 +143,3 @@ def _is_compiled(model: Any) -> bool:
     """Whether `torch.compile` made a module or a function, which it compiles anew for other shapes."""
     in_place = getattr(model, "_compiled_call_impl", None) is not None
     return in_place or hasattr(model, "_orig_mod") or hasattr(model, "_torchdynamo_orig_callable")
-
-
-class FixedBatch(nn.Module):
-    """A model that gets batches of one size; the last of them is filled up with copies of an image.
-
-    Parameters
-    ----------
-    model : callable
-        Images to logits.
-    size : int
-    """
-
-    def __init__(self, model: Callable[[Tensor], Any], size: int) -> None:
-        super().__init__()
-        self.model, self.size = model, size
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, shape-(N, K)."""
-        parts = []
-        for start in range(0, len(images), self.size):
-            block = images[start : start + self.size]
-            filled = torch.cat([block, block[-1:].detach().expand(self.size - len(block), *block.shape[1:])])
-            parts.append(logits_of(self.model(filled))[: len(block)])
-        return torch.cat(parts)
