@@ -15,9 +15,10 @@ from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.losses import log_odds, margin
 from cnncomm_bench.cli import main
 from cnncomm_bench.data import Images
-from cnncomm_bench.models.in_memory import FixedBatch, opened
+from cnncomm_bench.models.in_memory import opened
 from cnncomm_bench.models.library_model import Gradients, LibraryModel
 from cnncomm_bench.models.loading import open_model
+from cnncomm_bench.models.model import FixedBatch
 
 ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=2"]
 GRID = [15, 30]

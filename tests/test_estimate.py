@@ -24,7 +24,7 @@ ARGUMENTS = {
 }
 
 
-def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
+def test_passes_are_forecast_within_a_factor_of_two(tmp_path):
     prepared = prepare(RunConfig.of(out=tmp_path / "run", **ARGUMENTS))
     told = estimate(prepared)
     run = execute(prepared)
@@ -41,7 +41,7 @@ def test_passes_are_foretold_within_a_factor_of_two(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["bundled:standard", "bundled:adversarial"])
-def test_passes_of_auto_pgd_are_foretold_within_a_fifth(model, tmp_path, monkeypatch):
+def test_passes_of_auto_pgd_are_forecast_within_a_fifth(model, tmp_path, monkeypatch):
     monkeypatch.setattr(miniature, "_SECONDS", 1e6)  # the short attack runs on as many images as it may
     prepared = prepare(
         RunConfig.of(models=[model], attacks=["apgd-dlr:steps=20"], snr="0:50:10", samples=60, out=tmp_path / "run")
@@ -55,8 +55,8 @@ def test_passes_of_auto_pgd_are_foretold_within_a_fifth(model, tmp_path, monkeyp
     assert told.backward_passes == pytest.approx(backward, rel=0.2)
 
 
-def test_adversaries_far_above_the_first_grid_are_foretold():
-    """A plane at 65 dB, with a spread of 4: the passes of 64 images are foretold from 16, on a grid that has it."""
+def test_adversaries_far_above_the_first_grid_are_forecast():
+    """A plane at 65 dB, with a spread of 4: the passes of 64 images are forecast from 16, on a grid that has it."""
     rng = np.random.default_rng(0)
     wave = rng.choice([-1.0, 1.0], (1, 8, 8)) / 8
     images, sides = rng.uniform(0.3, 0.7, (64, 1, 8, 8)), np.where(np.arange(64) % 2, 1.0, -1.0)
@@ -81,10 +81,10 @@ def test_adversaries_far_above_the_first_grid_are_foretold():
     assert len([db for db in grid.snr_db if 60 <= db <= 70]) >= 5
     cell = Cell(0, attack, "realised", 0, np.arange(64), grid.snr_db)
     (done,) = worker.compute([Job(0, cell, labels)], lambda cell, count: None)
-    foretold = costs.of(cell)
+    forecast = costs.of(cell)
     # 16 images err by 4 dB / 4 in the mean, that is less than half a step of some eight attempts.
-    assert foretold.backward == pytest.approx(64 * sum(done.facts["backward_passes"].values()), rel=0.25)
-    assert foretold.forward == pytest.approx(64 * sum(done.facts["forward_passes"].values()), rel=0.25)
+    assert forecast.backward == pytest.approx(64 * sum(done.facts["backward_passes"].values()), rel=0.25)
+    assert forecast.forward == pytest.approx(64 * sum(done.facts["forward_passes"].values()), rel=0.25)
 
 
 def test_several_workers_share_the_time(monkeypatch):

@@ -14,7 +14,7 @@ from .noises import OwnNoise
 
 _STEPS = ("alpha", "eps_step")
 """Lengths of a step, which keep their proportion to the size."""
-_MODELS = ("verbose", "summary_writer", "device", "batch_size")
+_IGNORED = ("verbose", "summary_writer", "device", "batch_size")
 """What says nothing of the perturbation."""
 
 
@@ -52,7 +52,7 @@ def from_object(attack: Any) -> Attack:
     if getattr(attack, "targeted", False):
         raise UsageError(f"{library}.{name} is targeted: accuracy curves are of untargeted attacks", "attacks")
     defaults = adapter.defaults(type(attack))
-    given = {key: _plain(getattr(attack, key)) for key in defaults if key not in _MODELS and hasattr(attack, key)}
+    given = {key: _plain(getattr(attack, key)) for key in defaults if key not in _IGNORED and hasattr(attack, key)}
     kind, order = adapter.treatment(type(attack), {**defaults, **given})
     if order is not None:
         given = _without_size(given, defaults)

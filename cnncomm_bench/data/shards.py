@@ -14,7 +14,7 @@ from .._utils.files import listed, shown
 from .listings import Listing, is_image, unlabelled
 from .tables import read_tables
 from .tfrecords import is_records, read_records
-from .webdataset import read_shards
+from .webdataset import read_webdataset
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 _MOST_FILES = 100_000
@@ -29,7 +29,7 @@ def reader_of(path: Path) -> Callable[[Sequence[Path]], Listing] | None:
     if path.suffix.lower() in _TABLES:
         return read_tables
     if path.suffix.lower() == ".tar":
-        return read_shards
+        return read_webdataset
     return read_records if is_records(path) else None
 
 

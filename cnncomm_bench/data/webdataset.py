@@ -16,7 +16,7 @@ _LONGEST = 2**16
 """Bytes of a header: a long name, a record of pax. tarfile would read one of gigabytes."""
 
 
-def read_shards(paths: Sequence[Path]) -> Listing:
+def read_webdataset(paths: Sequence[Path]) -> Listing:
     """List the samples of WebDataset shards: members that share a name up to its first dot.
 
     Parameters

@@ -17,7 +17,7 @@ from .from_art import open_estimator
 from .from_foolbox import open_foolbox
 from .inspection import logits_of
 from .library_model import LibraryModel
-from .model import Model, Normalised
+from .model import FixedBatch, Model, Normalised
 from .preprocessing import Preprocessing, for_channels, overridden
 
 BLACK_BOX = "has no gradient: noise, square-attack and decision-based attacks of other libraries can be run"
@@ -60,7 +60,7 @@ def model_of(
 ) -> Model:
     """Open a model that is an object already; its file, if it ever had one, is not known.
 
-    A model that takes and returns float32 tensors is asked as it is. Outputs that hold logits are unwrapped, images
+    A model that takes and returns float32 tensors is queried as it is. Outputs that hold logits are unwrapped, images
     are cast to a module's own dtype, and what `torch.compile` made gets batches of one size.
 
     Parameters
@@ -92,10 +92,10 @@ def model_of(
     differentiable = getattr(network, "differentiable", True)
     known = for_channels(overridden(Preprocessing(source="caller"), mean, std, None), example.shape[1])
     predict: Any = Normalised(network, known.mean, known.std, dtype).to(example.device)
-    if (mean, std, dtype) == (None, None, torch.float32) and isinstance(_asked(name, network, example), Tensor):
+    if (mean, std, dtype) == (None, None, torch.float32) and isinstance(_query(name, network, example), Tensor):
         predict = network
     else:
-        _asked(name, predict, example)
+        _query(name, predict, example)
     notes = [] if differentiable else [f"{name} {BLACK_BOX}"]
     if dtype in (torch.float16, torch.bfloat16):
         notes.append(f"{name} computes in {str(dtype).removeprefix('torch.')}: images are rounded to it inside")
@@ -112,8 +112,8 @@ def _takes_arrays(network: Callable[[Tensor], Any], example: Tensor) -> bool:
     return False
 
 
-def _asked(name: str, network: Callable[[Tensor], Any], example: Tensor) -> Any:
-    """What a model answers to one image, an error of its own in one line."""
+def _query(name: str, network: Callable[[Tensor], Any], example: Tensor) -> Any:
+    """A model's output for one image; an error of its own becomes one line."""
     try:
         with torch.no_grad():
             output = network(example)
@@ -143,27 +143,3 @@ def _is_compiled(model: Any) -> bool:
     """Whether `torch.compile` made a module or a function, which it compiles anew for other shapes."""
     in_place = getattr(model, "_compiled_call_impl", None) is not None
     return in_place or hasattr(model, "_orig_mod") or hasattr(model, "_torchdynamo_orig_callable")
-
-
-class FixedBatch(nn.Module):
-    """A model that is asked for batches of one size; the last of them is filled up with copies of an image.
-
-    Parameters
-    ----------
-    model : callable
-        Images to logits.
-    size : int
-    """
-
-    def __init__(self, model: Callable[[Tensor], Any], size: int) -> None:
-        super().__init__()
-        self.model, self.size = model, size
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, shape-(N, K)."""
-        parts = []
-        for start in range(0, len(images), self.size):
-            block = images[start : start + self.size]
-            filled = torch.cat([block, block[-1:].detach().expand(self.size - len(block), *block.shape[1:])])
-            parts.append(logits_of(self.model(filled))[: len(block)])
-        return torch.cat(parts)

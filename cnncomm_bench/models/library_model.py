@@ -69,11 +69,11 @@ class LibraryModel(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape-(N, K)."""
         if self.gradients is None:
-            return _asked(self, images)[0]
+            return _query(self, images)[0]
         return _Through.apply(images, self)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _asked(model: LibraryModel, images: Tensor) -> tuple[Tensor, bool]:
+def _query(model: LibraryModel, images: Tensor) -> tuple[Tensor, bool]:
     """Logits, and whether the model returned probabilities."""
     array = images.detach().cpu().numpy().astype(np.float32)  # a copy: other people's code may write to it
     returned = model.scores(array)
@@ -95,7 +95,7 @@ class _Through(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, model: LibraryModel) -> Tensor:
-        logits, ctx.probable = _asked(model, images)
+        logits, ctx.probable = _query(model, images)
         ctx.model = model
         ctx.save_for_backward(images, logits)
         return logits

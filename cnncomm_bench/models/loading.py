@@ -14,9 +14,8 @@ from .._utils.errors import ModelError, UsageError
 from .._utils.files import one_line, path_of, sha256_of, shown
 from . import architectures, fitting, formats, hubs, hugging_face, programs
 from .architectures import Architecture
-from .in_memory import FixedBatch
 from .inspection import MOST_CHANNELS, probe
-from .model import Model, Normalised
+from .model import FixedBatch, Model, Normalised
 from .preprocessing import Preprocessing, beside, for_channels, imagenet, overridden
 
 

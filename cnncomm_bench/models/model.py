@@ -107,3 +107,27 @@ class Normalised(nn.Module):
             # Attacks flatten gradients, whatever the network's layout.
             images.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
         return logits_of(self.network(((images - self.mean) / self.std).to(self.dtype)))
+
+
+class FixedBatch(nn.Module):
+    """A model that gets batches of one size; the last of them is filled up with copies of an image.
+
+    Parameters
+    ----------
+    model : callable
+        Images to logits.
+    size : int
+    """
+
+    def __init__(self, model: Callable[[Tensor], Any], size: int) -> None:
+        super().__init__()
+        self.model, self.size = model, size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, shape-(N, K)."""
+        parts = []
+        for start in range(0, len(images), self.size):
+            block = images[start : start + self.size]
+            filled = torch.cat([block, block[-1:].detach().expand(self.size - len(block), *block.shape[1:])])
+            parts.append(logits_of(self.model(filled))[: len(block)])
+        return torch.cat(parts)

@@ -27,7 +27,11 @@ _ENDS = {
 }
 
 
-def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> str:
+_DECIMALS = 4
+"""Of dB in files."""
+
+
+def format_db(value: float, grid: tuple[float, float]) -> str:
     """Write a threshold in dB.
 
     Parameters
@@ -36,8 +40,6 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
         -inf or inf where it is off the grid.
     grid : (float, float)
         The first and last SNR.
-    digits : int
-        Decimals.
 
     Returns
     -------
@@ -53,17 +55,16 @@ def format_db(value: float, grid: tuple[float, float], *, digits: int = 1) -> st
         return ""
     if math.isinf(value):
         return f"> {grid[1]:g} dB" if value > 0 else f"< {grid[0]:g} dB"
-    return f"{value:.{digits}f} dB"
+    return f"{value:.1f} dB"
 
 
-def format_gain(value: float, low: float, high: float, *, digits: int = 1) -> str:
+def format_gain(value: float, low: float, high: float) -> str:
     """Write a gain in dB; a bound where a threshold is off the grid.
 
     Parameters
     ----------
     value, low, high : float
         The gain and its interval.
-    digits : int
 
     Returns
     -------
@@ -76,11 +77,11 @@ def format_gain(value: float, low: float, high: float, *, digits: int = 1) -> st
     ('> 12.3 dB', '4.0 dB')
     """
     if math.isfinite(value):
-        return f"{value:.{digits}f} dB"
+        return f"{value:.1f} dB"
     bound = low if value > 0 else high
     if math.isnan(value) or not math.isfinite(bound):
         return ""
-    return f"{'>' if value > 0 else '<'} {bound:.{digits}f} dB"
+    return f"{'>' if value > 0 else '<'} {bound:.1f} dB"
 
 
 def in_column(text: str) -> str:
@@ -94,7 +95,7 @@ def in_column(text: str) -> str:
     return f"{text} (bound)" if text.startswith(("<", ">")) else text
 
 
-def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) -> pd.DataFrame:
+def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Thresholds or gains as files carry them: numbers alone, and a column that says which of them are bounds.
 
     Parameters
@@ -103,8 +104,6 @@ def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) ->
         `Scores.thresholds` or `Scores.gains`.
     curves : DataFrame
         `Scores.curves`, for the ends of the grids.
-    digits : int
-        Decimals that are kept.
 
     Returns
     -------
@@ -114,18 +113,16 @@ def as_numbers(frame: pd.DataFrame, curves: pd.DataFrame, *, digits: int = 4) ->
         is not bounded is NaN, an empty field.
     """
     if "threshold_db" not in frame.columns:
-        return with_signs(frame, digits=digits)
+        return with_signs(frame)
     grid = curves[curves["attack"] != CLEAN].groupby(["attack", "ruler"], observed=True)["snr_db"].agg(["min", "max"])
     ends = grid.loc[list(zip(frame["attack"], frame["ruler"], strict=True))]
-    return with_signs(frame, ends["min"].tolist(), ends["max"].tolist(), digits=digits)
+    return with_signs(frame, ends["min"].tolist(), ends["max"].tolist())
 
 
 def with_signs(
     frame: pd.DataFrame,
     first: float | Sequence[float] = -math.inf,
     last: float | Sequence[float] = math.inf,
-    *,
-    digits: int = 4,
 ) -> pd.DataFrame:
     """Any table of thresholds or gains as its file carries it, see `as_numbers`.
 
@@ -135,8 +132,6 @@ def with_signs(
         With columns of `SIGNS`, infinite where a threshold is off its grid.
     first, last : float or sequence of float
         Ends of the grid that thresholds are on, of all rows or of each.
-    digits : int
-        Decimals that are kept.
     """
     numbers = frame.copy()
     for estimate, sign in SIGNS.items():
@@ -149,7 +144,7 @@ def with_signs(
         rows = [_censored(*row) for row in zip(frame[estimate], low, high, *limits, strict=True)]
         columns = pd.DataFrame(rows, columns=[estimate, *(ends or ("low", "high")), sign], index=frame.index)
         for name in (estimate, *ends):
-            numbers[name] = columns[name].astype(float).round(digits)
+            numbers[name] = columns[name].astype(float).round(_DECIMALS)
         numbers[sign] = columns[sign].astype(str)
     return numbers
 
