@@ -174,7 +174,7 @@ def test_what_makes_a_difference_is_no_failed_control(tmp_path):
               claim("carrier-noise-control", -1.0, "less"), claim("carrier-noise-control", 1.0, "more")]  # fmt: skip
     rows = rows_of(correspond(RUN, [claims_folder(tmp_path / "claims", *claims)], tmp_path / "out"))
     (gain, why) = rows[FIGURE_2[6]].findings
-    assert (gain.verdict, why.verdict, why.caveat) == ("undecided", None, "supported")
+    assert (gain.verdict, why.verdict, why.note, why.caveat) == ("undecided", None, "supported", "")
     (failed,) = rows["noise at the adversary's frequencies / jammer on the carrier"].findings
     assert (failed.about, failed.caveat) == ("more", "this control came out supported")
 

@@ -133,7 +133,7 @@ def _asks_why(claim: Claim) -> bool:
 
 def _alone(claim: Claim) -> Finding:
     """It stands beside the claims, and is no vote for them."""
-    return Finding.of(claim, caveat=claim.verdict).model_copy(update={"verdict": None})
+    return Finding.of(claim).model_copy(update={"verdict": None, "note": claim.verdict})
 
 
 def _failed(claim: Claim) -> Finding:
