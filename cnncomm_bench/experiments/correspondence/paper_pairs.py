@@ -25,9 +25,8 @@ _BURSTS = (
     "--snr 2,6,10 --out runs/bursts"
 )
 
-_DECIDED = ("supported", "contradicted")
-_FAILS = {"carrier-noise-control": ("supported",)}
-"""Verdicts at which a control has failed, where not all decided ones are."""
+_ONE_SIDED = "Control, not to be supported"
+"""How the statement of a control begins that may be contradicted."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Source:
             if self.claims and claim.id.startswith(self.claims) and not claim.id.startswith(self.without)
         ]  # fmt: skip
         found = [_alone(claim) if _asks_why(claim) else Finding.of(claim) for claim in own if not claim.control]
-        found += [_failed(claim) for claim in own if claim.control and claim.verdict in _FAILS.get(claim.id, _DECIDED)]
+        found += [_failed(claim) for claim in own if claim.control and _has_failed(claim)]
         return [*found, *(self.measure(evidence) if self.measure else ())]
 
 
@@ -124,6 +123,11 @@ def rows(evidence: Evidence, likenesses: Sequence[Finding]) -> list[Row]:
                 findings=[*chain(*found)], missing=list(dict.fromkeys(missing)))
         )  # fmt: skip
     return made
+
+
+def _has_failed(claim: Claim) -> bool:
+    failing = ("supported",) if claim.statement.startswith(_ONE_SIDED) else ("supported", "contradicted")
+    return claim.verdict in failing
 
 
 def _asks_why(claim: Claim) -> bool:
