@@ -357,9 +357,10 @@ def test_a_link_is_resumed(tmp_path):
     pd.testing.assert_frame_equal(again, whole, check_dtype=False)
     with pytest.raises(RunFolderError, match="other settings"):
         simulate(settings.model_copy(update={"seed": 1}), folder, quiet=True)
-    (folder / "link.json").write_text("{")
-    with pytest.raises(RunFolderError, match="damaged"):
-        open_link(folder)
+    for content, where in (("{", "damaged link: Expecting"), ('{"settings": 3}', "damaged link at settings")):
+        (folder / "link.json").write_text(content)
+        with pytest.raises(RunFolderError, match=where):
+            open_link(folder)
 
 
 @pytest.mark.parametrize(
