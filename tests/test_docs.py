@@ -46,10 +46,13 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Fenced Python and TOML, and commands in indented or fenced blocks, but for those that are marked as not run."""
+    """Fenced Python and TOML, and commands in indented or fenced blocks, but for those that are marked as not run.
+
+    A line `M="..."` of the page says what `$M` is in its commands.
+    """
     lines = page.read_text("utf-8").splitlines()
     name, number = page.relative_to(ROOT).as_posix(), 0
-    skipped = False
+    skipped, variables = False, dict[str, str]()
     while number < len(lines):
         line, start = lines[number], number + 1
         number += 1
@@ -58,12 +61,15 @@ def blocks(page: Path) -> Iterator[Block]:
             if not skipped:
                 yield Block(name, start, line.strip("`"), "\n".join(lines[number:end]))
             number = end + 1
+        elif assigned := re.fullmatch(r' {4}([A-Z]+)="(.*)"', line):
+            variables[assigned[1]] = assigned[2]
         elif re.match(r"( {4}|\$ )?cnncomm-bench ", line):
             while lines[number - 1].endswith("\\"):
                 number += 1
             if not skipped:
                 command = " ".join(part.strip().removesuffix("\\") for part in lines[start - 1 : number])
-                yield Block(name, start, "command", command.removeprefix("$ "))
+                command = re.sub(r"\$([A-Z]+)\b", lambda use: variables[use[1]], command.removeprefix("$ "))
+                yield Block(name, start, "command", command)
         skipped = bool(NOT_RUN.fullmatch(line)) or (skipped and line.startswith("    "))
 
 

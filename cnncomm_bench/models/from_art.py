@@ -87,9 +87,7 @@ class _Pixels:
         """Arrays that the estimator takes."""
         ordered = images.transpose(0, 2, 3, 1) if self._last else images
         given = ordered.shape[1:] if len(self._shape) in (0, 3) else (math.prod(ordered.shape[1:]),)
-        if len(self._shape) == len(
-            given
-        ):  # None: any number, of pixels or of features
+        if len(self._shape) == len(given):  # None: any number, of pixels or of features
             wanted = tuple(number or own for number, own in zip(self._shape, given, strict=True))
         else:
             wanted = self._shape or given
