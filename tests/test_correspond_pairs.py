@@ -18,7 +18,9 @@ from cnncomm_bench.experiments.correspondence.evidence_folders import Evidence
 from cnncomm_bench.experiments.correspondence.finding import Finding, verdict_of
 from cnncomm_bench.experiments.correspondence.paper_pairs import pairs
 from cnncomm_bench.experiments.link import Settings, simulate
+from cnncomm_bench.experiments.section5 import carrier_noise
 from cnncomm_bench.results.claims import decide, write
+from cnncomm_bench.results.statistics import Effect
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "tests" / "historic" / "run-v2"
@@ -46,9 +48,15 @@ FIGURE_2 = [
 ]
 
 
-def claim(name, effect=1.0, model="m"):
+def claim(name, effect=1.0, model="m", statement="made"):
     """Supported where the effect is positive, undecided where it is zero."""
-    return decide(name, model, "realised", (effect, effect - 0.5, effect + 0.5), "made", statement="made")
+    return decide(name, model, "realised", (effect, effect - 0.5, effect + 0.5), "made", statement=statement)
+
+
+def harm(elsewhere):
+    """Noise at the carrier that does as much harm as white noise, and noise elsewhere that does more, or less."""
+    nothing, more = (Effect(at, at - 0.5, at + 0.5, 0.5, 0.5) for at in (0.0, elsewhere))
+    return carrier_noise.Harm("CNN", "tone", 10.0, 0.5, 0.5, nothing, 0.5 + elsewhere, more)
 
 
 def claims_folder(folder, *claims, marker="section5.json"):
@@ -170,13 +178,13 @@ def test_a_control_has_no_say_and_is_shown_where_it_fails(tmp_path):
 
 def test_what_makes_a_difference_is_no_failed_control(tmp_path):
     """`capsules-control-decoder` is to come out supported, and noise elsewhere may do less harm than white noise."""
-    claims = [claim("capsules-pgd", 0.0), claim("capsules-control-decoder", 1.0),
-              claim("carrier-noise-control", -1.0, "less"), claim("carrier-noise-control", 1.0, "more")]  # fmt: skip
+    elsewhere = [carrier_noise.judge([harm(effect)])[1] for effect in (-1.0, 1.0)]
+    claims = [claim("capsules-pgd", 0.0), claim("capsules-control-decoder", 1.0), *elsewhere]
     rows = rows_of(correspond(RUN, [claims_folder(tmp_path / "claims", *claims)], tmp_path / "out"))
     (gain, why) = rows[FIGURE_2[6]].findings
-    assert (gain.verdict, why.verdict, why.caveat) == ("undecided", None, "supported")
+    assert (gain.verdict, why.verdict, why.note, why.caveat) == ("undecided", None, "supported", "")
     (failed,) = rows["noise at the adversary's frequencies / jammer on the carrier"].findings
-    assert (failed.about, failed.caveat) == ("more", "this control came out supported")
+    assert (failed.effect, failed.caveat) == (1.0, "this control came out supported")
 
 
 def test_dropped_carriers_are_no_evidence_on_features(tmp_path):

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
+from cnncomm_bench._utils.devices import single_threaded
 from cnncomm_bench._utils.errors import UsageError
 from cnncomm_bench.evaluation import cells as cells_module
 from cnncomm_bench.evaluation import execute as run_request
@@ -162,3 +164,16 @@ def test_a_cluster_that_is_not_there(ray, linear, labelled, tmp_path, monkeypatc
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(UsageError, match=r"ray://127.0.0.1:9: there is no cluster.*ray://HOST:PORT"):
         execute(linear, labelled, tmp_path / "run", "ray://127.0.0.1:9")
+
+
+def test_a_noise_thread_has_one_thread_of_torch_and_leaves_the_others_theirs():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1, initializer=single_threaded) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 1
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -31,7 +31,7 @@ from cnncomm_bench.experiments.section5.reception import measure
 from cnncomm_bench.experiments.section5.reconstruction import Delivering, Reconstruction
 from cnncomm_bench.experiments.section5.trial import ADAPTIVE, LOW, UNAWARE, Trial
 from cnncomm_bench.results.statistics import Counts, resample
-from tests.section5_setting import CLASSES, small_setting
+from tests.section5_setting import CLASSES, check_result, small_setting
 
 SHAPE = (1, 12, 12)
 
@@ -202,6 +202,7 @@ def outcome(tmp_path_factory):
 
 def test_tables_claims_and_figures(outcome):
     where, result = outcome
+    check_result(result)
     ids = [claim.id for claim in result.claims]
     assert ids[:3] == ["capsules-pgd", "capsules-gaussian", "capsules-impulses"]
     assert ids.count("capsules-checkbits") == 4

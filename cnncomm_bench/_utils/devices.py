@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from .errors import UsageError
 
@@ -41,6 +42,15 @@ def noise_threads(device: str) -> int:
     """Number of threads that draw noise on the host while the model runs.
 
     A thread draws the noise of about 10,000 CIFAR images a second, for all SNRs at once: one suffices for a model that
-    shares the processor with it, and a fast GPU takes several.
+    shares the processor with it, and a fast GPU takes several, as far as there are spare cores.
     """
-    return 1 if device == "cpu" else min(4, os.cpu_count() or 1)
+    return 1 if device == "cpu" else max(1, min(4, (os.cpu_count() or 1) - 1))
+
+
+def single_threaded() -> None:
+    """Limit the calling thread to one thread of torch's own: two OpenMP teams fight for the cores, and both lose.
+
+    The other threads keep what they have.
+    """
+    torch.get_num_threads()  # torch sets up a thread's OpenMP when it is first asked, over whatever was set before
+    threadpool_limits(limits=1, user_api="openmp")

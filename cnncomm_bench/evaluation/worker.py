@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .. import snr
 from .._utils import memory
-from .._utils.devices import noise_threads
+from .._utils.devices import noise_threads, single_threaded
 from .._utils.errors import BenchError
 from .._utils.files import one_line
 from ..attacks import ImageBatch, Logits, predict
@@ -122,7 +122,7 @@ class Worker:
     def compute(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done | Failed]:
         """Compute cells in the order of the jobs, each of which is read shortly before it is computed."""
         threads = noise_threads(self.device)
-        with ThreadPoolExecutor(threads, thread_name_prefix="noise") as pool:
+        with ThreadPoolExecutor(threads, thread_name_prefix="noise", initializer=single_threaded) as pool:
             batches = ((job, rows) for job in jobs for rows in self._batches(job.cell))
             prepared = _ahead(pool, lambda batch: self._prepare(batch[0].cell, batch[1]), batches, threads * _AHEAD)
             for job, group in itertools.groupby(prepared, key=lambda ready: ready[0][0]):

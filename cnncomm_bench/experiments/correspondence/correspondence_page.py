@@ -15,8 +15,9 @@ from .paper_pairs import Row
 
 _RULE = (
     "A pair's verdict is what all its sources say, and undecided where they differ; a source says what more than half "
-    "of its findings say, if none says the opposite. A finding is decided where its 95 % interval excludes zero; "
-    "effects speak for the pair where positive. (-) stands beside the others and has no say."
+    "of its findings say, if none says the opposite. A finding is decided where its 95 % interval excludes zero, a "
+    "claim where it still is after the adjustment for all claims of its folder; effects speak for the pair where "
+    "positive. (-) stands beside the others and has no say."
 )
 _TITLES = {False: "Fig. 2 of the paper, pair by pair", True: "Ours, beside the paper's pairs"}
 _NO_SAY = "(-)"

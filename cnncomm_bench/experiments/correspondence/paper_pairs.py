@@ -25,9 +25,8 @@ _BURSTS = (
     "--snr 2,6,10 --out runs/bursts"
 )
 
-_DECIDED = ("supported", "contradicted")
-_FAILS = {"carrier-noise-control": ("supported",)}
-"""Verdicts at which a control has failed, where not all decided ones are."""
+_ONE_SIDED = "Control, not to be supported"
+"""How the statement of a control begins that may be contradicted."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Source:
             if self.claims and claim.id.startswith(self.claims) and not claim.id.startswith(self.without)
         ]  # fmt: skip
         found = [_alone(claim) if _asks_why(claim) else Finding.of(claim) for claim in own if not claim.control]
-        found += [_failed(claim) for claim in own if claim.control and claim.verdict in _FAILS.get(claim.id, _DECIDED)]
+        found += [_failed(claim) for claim in own if claim.control and _has_failed(claim)]
         return [*found, *(self.measure(evidence) if self.measure else ())]
 
 
@@ -126,6 +125,11 @@ def rows(evidence: Evidence, likenesses: Sequence[Finding]) -> list[Row]:
     return made
 
 
+def _has_failed(claim: Claim) -> bool:
+    failing = ("supported",) if claim.statement.startswith(_ONE_SIDED) else ("supported", "contradicted")
+    return claim.verdict in failing
+
+
 def _asks_why(claim: Claim) -> bool:
     """Whether it asks what makes a difference, such as `capsules-control-routing`, and not whether there is one."""
     return "control" in claim.id.split("-")
@@ -133,7 +137,7 @@ def _asks_why(claim: Claim) -> bool:
 
 def _alone(claim: Claim) -> Finding:
     """It stands beside the claims, and is no vote for them."""
-    return Finding.of(claim, caveat=claim.verdict).model_copy(update={"verdict": None})
+    return Finding.of(claim).model_copy(update={"verdict": None, "note": claim.verdict})
 
 
 def _failed(claim: Claim) -> Finding:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...evaluation import evaluate
 from ...results import gradient_warnings
-from ...results.statistics import Counts
+from ...results.statistics import Counts, with_signs
 from ..training import cross_entropy
 from . import capsules_figures
 from .association import clean_accuracy, threshold_table
@@ -40,7 +40,7 @@ from .experiment_result import ExperimentResult
 from .reception import measure
 from .reconstruction import Reconstruction
 from .setting import Setting
-from .trial import LOW, Trial, detection_table, gains_table, undetected_table
+from .trial import LOW, Trial, detection_table, gains_table, signed_gains, undetected_table
 from .twostream import LowResolution, TwoStreams
 
 GRID_DB = tuple(float(db) for db in range(-5, 40, 5))
@@ -112,10 +112,10 @@ def run(setting: Setting, size: Size | None = None) -> ExperimentResult:
     return ExperimentResult(
         name="capsules",
         tables={
-            "capsules": table,
+            "capsules": with_signs(table, GRID_DB[0], GRID_DB[-1]),
             "detection": _stacked(trials, detection_table),
             "undetected": undetected,
-            "gains": _stacked(trials, gains_table),
+            "gains": _stacked(trials, lambda trial: signed_gains(trial, gains_table(trial))),
         },
         claims=claims,
         figures={

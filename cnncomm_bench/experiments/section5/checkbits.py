@@ -16,7 +16,7 @@ from torch import nn
 
 from ..._utils.frames import rows
 from ...results.claims import UNKNOWN, Claim, decide
-from ...results.statistics import difference, effect_of, format_gain, with_signs
+from ...results.statistics import difference, effect_of, format_gain
 from . import checkbits_figures
 from .experiment_result import ExperimentResult
 from .reception import measure
@@ -32,6 +32,7 @@ from .trial import (
     detection_table,
     gains_table,
     roc_table,
+    signed_gains,
     undetected_table,
 )
 from .twostream import LowResolution, TwoStreams
@@ -69,7 +70,7 @@ def run(setting: Setting, tests: int | None = None) -> ExperimentResult:
             "checkbits": undetected,
             "detection": detection_table(trial),
             "roc": curves,
-            "gains": _numbers(trial, gains),
+            "gains": signed_gains(trial, gains),
         },
         claims=claims,
         figures={"checkbits": checkbits_figures.undetected(undetected), "roc": checkbits_figures.roc(curves)},
@@ -134,12 +135,6 @@ def _resolution(trial: Trial) -> Claim:
         reason="" if informative.any() else "no SNR at which the first network is off floor and ceiling",
         statement="The resolution makes the check: a second network of full resolution finds fewer attacked images.",
     )  # fmt: skip
-
-
-def _numbers(trial: Trial, gains: pd.DataFrame) -> pd.DataFrame:
-    """The table of gains for its file; thresholds off the grid are bounds."""
-    grids = [received.snr_db for received in trial.received.values()]
-    return with_signs(gains, [grid[0] for grid in grids], [grid[-1] for grid in grids])
 
 
 def _text(trial: Trial, claims: list[Claim], gains: pd.DataFrame) -> str:

@@ -118,7 +118,7 @@ def samples(table: pd.DataFrame, rates: pd.DataFrame) -> Figure:
         right.errorbar(at.images, at.threshold_db, spread, fmt="o", ms=4, color=colour, capsize=2)
         doublings = np.log2(at.images.to_numpy(dtype=float))
         line = at.threshold_db.mean() - rate.db_per_doubling * (doublings - doublings.mean())
-        label = f"{kind}: {rate.db_per_doubling:.2f} dB a doubling ({rate.low:.2f} to {rate.high:.2f})"
+        label = f"{kind}: {rate.db_per_doubling:z.2f} dB a doubling ({rate.low:z.2f} to {rate.high:z.2f})"
         right.plot(at.images, line, color=colour, lw=1.2, label=label)
         predicted = at.threshold_db.iloc[0] - rate.predicted * (doublings - doublings[0])
         right.plot(at.images, predicted, color=colour, lw=1, ls=":")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...results.claims import bootstrapped
-from ...results.statistics import Crossing, Floats, difference, estimate, resample, wilson
+from ...results.statistics import Crossing, Floats, difference, estimate, resample, wilson, with_signs
 from .detection import Bools, Received, auc, roc, threshold
 
 UNAWARE, ADAPTIVE = "pgd:steps=10", "adaptive pgd"
@@ -88,7 +88,9 @@ def detection_table(trial: Trial) -> pd.DataFrame:
     rows = []
     for (check, attack), received in trial.received.items():
         for snr_db, area in zip(received.snr_db, trial.areas(check, attack), strict=True):
-            rows.append((check, attack, snr_db, int(trial.right.sum()), *bootstrapped(area)))
+            at, low, high = bootstrapped(area)
+            # Unbounded where a sample drew no image that is right: an area is still one.
+            rows.append((check, attack, snr_db, int(trial.right.sum()), at, max(low, 0.0), min(high, 1.0)))
     return pd.DataFrame(rows, columns=["check", "attack", "snr_db", "images", "auc", "low", "high"])
 
 
@@ -124,6 +126,12 @@ def gains_table(trial: Trial) -> pd.DataFrame:
         without, with_check = trial.thresholds(check, attack)
         rows.append((check, attack, without.at[0], with_check.at[0], *estimate(difference(without, with_check))))
     return pd.DataFrame(rows, columns=list(GainRow._fields))
+
+
+def signed_gains(trial: Trial, gains: pd.DataFrame) -> pd.DataFrame:
+    """The table of gains for its file; thresholds off the grid are bounds."""
+    grids = [received.snr_db for received in trial.received.values()]
+    return with_signs(gains, [grid[0] for grid in grids], [grid[-1] for grid in grids])
 
 
 def roc_table(trial: Trial) -> pd.DataFrame:

@@ -37,6 +37,8 @@ _UNITS = {
     "transmission-order": "Kendall's tau",
     "carriers": "rank correlation",
     "carriers-control": "rank correlation",
+    "carrier-noise": "error rate",
+    "carrier-noise-control": "error rate",
     "samples": "dB a doubling",
     "samples-control": "dB a doubling",
     "samples-rate": "dB a doubling",
