@@ -670,7 +670,7 @@ ROWS = {
     "a name": "test_any_model.py::test_a_checkpoint_and_a_name",
     "an estimator of ART": "test_any_model.py::TestArt",
     "a model of Foolbox": "test_any_model.py::TestFoolbox",
-    "any function of numpy arrays": "test_any_model.py::TestCommandLine",
+    "any function of numpy arrays": "test_any_model.py::test_functions_of_numpy_arrays_are_black_boxes",
     "a torch module": "test_any_model.py::test_outputs_that_hold_logits",
     "... in half precision": "test_any_model.py::test_modules_of_another_dtype",
     "... that `torch.compile` made": "test_any_model.py::test_compiled_modules_get_batches_of_one_size",
