@@ -14,8 +14,10 @@ bench: $(VENV)/installed
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-# All that CI leaves out: every command of README and docs on bundled data, to its end (hours), and every hostile input.
-test-all: $(VENV)/installed-test
+# All that CI leaves out: models of TensorFlow, every command of README and docs on bundled data, to its end (hours), every
+# hostile input; and all libraries whose tests are skipped where they are absent.
+test-all: $(VENV)/installed-dev $(VENV)/tensorflow/installed
+	FRAMEWORKS=all OMP_NUM_THREADS=1 $(VENV)/tensorflow/bin/python -m pytest tests/test_frameworks.py
 	DOCS=all HOSTILE=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Every hostile or broken input, and the table of what held; CI's share of it is in `make test`.
@@ -48,6 +50,14 @@ $(VENV)/installed: setup.cfg constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[test]
+	touch $@
+
+# TensorFlow 2.21 needs an older h5py than Sionna, so it has an environment of its own, with that one pin changed.
+$(VENV)/tensorflow/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)/tensorflow
+	sed "s/^h5py==.*/h5py==3.14.0/" constraints.txt > $(VENV)/tensorflow/constraints.txt
+	$(VENV)/tensorflow/bin/python -m pip install --quiet --constraint $(VENV)/tensorflow/constraints.txt \
+	    --editable .[foolbox,frameworks,tensorflow] pytest
 	touch $@
 
 $(VENV)/audit/installed:

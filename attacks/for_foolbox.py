@@ -200,7 +200,7 @@ class FixedSNR(FixedEpsilonAttack):  # type: ignore[misc]
 
         def fooled(disturbed: Tensor) -> Tensor:
             x = ep.astensor(ours.inputs(disturbed))
-            return torch.from_numpy(rule(x, ep.astensor(model(x))).numpy()).to(clean.device)
+            return torch.from_numpy(rule(x, ep.astensor(model(x))).numpy().copy()).to(clean.device)
 
         budget = torch.full((len(clean),), snr_db_of(epsilon), dtype=torch.float64, device=clean.device)
         wrapped = wrap(self.attack, model, rule, inputs)

@@ -15,7 +15,8 @@ def open_estimator(estimator: Any) -> LibraryModel:
     """Open an estimator of `art.estimators.classification`.
 
     Images in [0, 1] are brought to its `clip_values` and to the order of its axes, or flattened where its
-    `input_shape` has one axis. Gradients are its `loss_gradient`, and `class_gradient` for losses of several classes.
+    `input_shape` has one axis. Gradients are its `loss_gradient`, and `class_gradient` for losses of several classes
+    or where it was made without a loss.
 
     Parameters
     ----------
@@ -50,9 +51,15 @@ def open_estimator(estimator: Any) -> LibraryModel:
 
     gradients = Gradients(
         classes if isinstance(estimator, ClassGradientsMixin) else None,
-        loss if isinstance(estimator, LossGradientsMixin) else None,
+        loss if isinstance(estimator, LossGradientsMixin) and _has_loss(estimator) else None,
     )
     return LibraryModel(scores, gradients if gradients.loss or gradients.scores else None, pixels.shape)
+
+
+def _has_loss(estimator: Any) -> bool:
+    """Whether an estimator was given a loss: those of TensorFlow, and of Keras models not compiled, may have none."""
+    owners = ((estimator, "loss_object"), (getattr(estimator, "model", None), "loss"))
+    return all(getattr(owner, name, ...) is not None for owner, name in owners)
 
 
 class _Pixels:
@@ -71,7 +78,7 @@ class _Pixels:
     @property
     def shape(self) -> tuple[int, int, int] | None:
         """Shape of the images, where the estimator says it."""
-        if len(self._shape) != 3:
+        if len(self._shape) != 3 or None in self._shape:
             return None
         height, width, channels = self._shape if self._last else (*self._shape[1:], self._shape[0])
         return channels, height, width
@@ -79,10 +86,16 @@ class _Pixels:
     def inputs(self, images: Array) -> Array:
         """Arrays that the estimator takes."""
         ordered = images.transpose(0, 2, 3, 1) if self._last else images
-        wanted = self._shape or ordered.shape[1:]
-        if math.prod(wanted) != math.prod(ordered.shape[1:]) or (len(wanted) == 3 and wanted != ordered.shape[1:]):
+        given = ordered.shape[1:] if len(self._shape) in (0, 3) else (math.prod(ordered.shape[1:]),)
+        if len(self._shape) == len(
+            given
+        ):  # None: any number, of pixels or of features
+            wanted = tuple(number or own for number, own in zip(self._shape, given, strict=True))
+        else:
+            wanted = self._shape or given
+        if math.prod(wanted) != math.prod(given) or (len(wanted) == 3 and wanted != given):
             raise UsageError(
-                f"the estimator's input_shape is {wanted}, and the images are {tuple(ordered.shape[1:])}: "
+                f"the estimator's input_shape is {self._shape}, and the images are {tuple(ordered.shape[1:])}: "
                 "pass images of its shape",
                 "images",
             )
@@ -92,5 +105,6 @@ class _Pixels:
         """A gradient by its arrays as one by the images."""
         scaled = np.asarray(gradient, np.float32) * self._span
         if self._last:
-            return scaled.reshape(len(images), *self._shape).transpose(0, 3, 1, 2)
+            count, channels, height, width = images.shape
+            return scaled.reshape(count, height, width, channels).transpose(0, 3, 1, 2)
         return scaled.reshape(images.shape)
