@@ -51,7 +51,8 @@ ALWAYS_SHOWN = {
 }
 """Parameters shown even at their default: "stable" alone does not say how heavy its tails are."""
 
-LIBRARIES = ("torchattacks", "art", "foolbox")
+EXAMPLES = {"torchattacks": "torchattacks.PGDL2", "art": "art.HopSkipJump", "foolbox": "foolbox.DDNAttack"}
+LIBRARIES = tuple(EXAMPLES)
 """Libraries whose attacks a spec string may name, as in `torchattacks.PGDL2:steps=20`."""
 
 
@@ -61,6 +62,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("saltandpepper", "snp"), "take salt-pepper, or impulse-point, whose impulses saturate"),
     **dict.fromkeys(("bim", "ifgsm", "pgdlinf"), "take pgd-linf, or torchattacks.BIM"),
     **dict.fromkeys(("cw", "carlini", "carliniwagner"), "take torchattacks.CW, or foolbox.L2CarliniWagnerAttack"),
+    "worst": "it is the worst case of each image over all adversaries of a run, and is scored wherever there are two",
     "apgd": "take apgd-ce or apgd-dlr",
     "deepfool": "take foolbox.L2DeepFoolAttack, or fmn",
     "fab": "take torchattacks.FAB, or fmn",

@@ -78,6 +78,8 @@ def _find(name: str) -> tuple[type[Attack], dict[str, Any]]:
     library, dot, attack = name.partition(".")
     if dot and (near := difflib.get_close_matches(library, names.LIBRARIES, n=1)):
         raise UsageError(f"no attack is called {name!r}; did you mean {f'{near[0]}.{attack}'!r}?")
+    if name in names.LIBRARIES:
+        raise UsageError(f"{name!r} is a library: expected one of its classes, as in {names.EXAMPLES[name]!r}")
     hint = names.other_name(name) or suggest(name, names.available())
     raise UsageError(f"no attack is called {name!r}; {hint}")
 

@@ -675,7 +675,7 @@ ROWS = {
     "a model of Foolbox": "test_any_model.py::TestFoolbox",
     "... of TensorFlow and Keras": "test_frameworks.py::test_curves_are_those_of_the_network",
     "... of JAX": "test_frameworks.py::test_a_model_of_jax_opens_from_a_file",
-    "any function of numpy arrays": "test_any_model.py::TestCommandLine",
+    "any function of numpy arrays": "test_any_model.py::test_functions_of_numpy_arrays_are_black_boxes",
     "a torch module": "test_any_model.py::test_outputs_that_hold_logits",
     "... in half precision": "test_any_model.py::test_modules_of_another_dtype",
     "... that `torch.compile` made": "test_any_model.py::test_compiled_modules_get_batches_of_one_size",

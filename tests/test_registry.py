@@ -38,6 +38,8 @@ def test_shortest_form(long, short):
     ("spec", "message"),
     [
         ("pdg", "did you mean 'pgd'"),
+        ("torchattacks", "is a library: expected one of its classes, as in 'torchattacks.PGDL2'"),
+        ("worst", "the worst case of each image over all adversaries of a run"),
         ("torchatacks.PGD", "did you mean 'torchattacks.PGD'"),
         ("", "there are: .*gaussian"),
         ("stable:alhpa=1", "did you mean 'alpha'"),

@@ -58,8 +58,8 @@ def evaluate(
     model : callable, estimator or str
         Float images in [0, 1], shape-(N, C, H, W), to logits of shape-(N, K), or to a tuple, dict or output object that
         holds them. Gradient attacks need torch's autograd to pass through it. A torch module is evaluated in eval
-        mode, and left in the mode it was in. Or a function of numpy arrays, without gradients; an estimator of `art.estimators.classification`, a model of Foolbox, or
-        a checkpoint or name as on the command line.
+        mode, and left in the mode it was in. Or a function of numpy arrays, without gradients; an estimator of
+        `art.estimators.classification`, a model of Foolbox, or a checkpoint or name as on the command line.
     images : ndarray, Tensor, ArrayLike, Dataset, DataLoader or Images
         uint8, or float in [0, 1]; shape-(N, C, H, W), or (N, H, W, C) of 1 or 3 channels. Or anything with a shape, a
         dtype and a length whose `images[indices]` is an array, such as images mapped from a file: only a few are read

@@ -80,7 +80,7 @@ def model_of(
     ModelError
         It is no model, or cannot classify the image.
     """
-    network = opened(given)
+    network: Callable[[Any], Any] = opened(given)
     dtype = torch.float32
     if isinstance(network, nn.Module):
         network.to(example.device)
@@ -102,7 +102,7 @@ def model_of(
     return Model(name, predict, 0, None, None, differentiable, "", known, notes=tuple(notes))
 
 
-def _takes_arrays(network: Callable[[Tensor], Any], example: Tensor) -> bool:
+def _takes_arrays(network: Callable[[Any], Any], example: Tensor) -> bool:
     """Whether a plain function classifies arrays of numpy, as it shows by returning one."""
     if isinstance(network, nn.Module):
         return False

@@ -62,7 +62,10 @@ def join(runs: Sequence[Run], called: Sequence[str]) -> tuple[RunInfo, pd.DataFr
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UsageError(f"{', '.join(twice)} is in more than one of the runs: expected each model once; pass evaluate a name for each")
+        raise UsageError(
+            f"{', '.join(twice)} is in more than one of the runs: expected each model once; "
+            "pass evaluate a name for each"
+        )
     entries = {entry.spec: entry for run in runs for entry in run.info.suite.attacks}
     rulers = dict.fromkeys(ruler for run in runs for ruler in run.info.suite.rulers)
     info = first.info.model_copy(

@@ -231,7 +231,8 @@ def build(what: str, /, **content: object) -> Suite:
     try:
         return Suite.model_validate(content, context={"find_attacks": True})
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a misspelt key, not its lack
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UsageError(f"{what}: no key is called {where!r}; {suggest(where, Suite.model_fields)}") from error
