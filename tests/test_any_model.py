@@ -257,6 +257,19 @@ class TestCommandLine:
         assert said.count("\n") == 1
 
 
+def test_a_black_box_is_attacked_under_a_progress_bar(linear, few, capsys):
+    """The bar weighs an adversary by a short attack, which must need no gradient either."""
+    from foolbox.models import NumPyModel
+
+    def scores(images):
+        with torch.no_grad():
+            return linear(torch.from_numpy(images)).numpy()
+
+    run = evaluate(NumPyModel(scores, bounds=(0, 1)), *few, attacks=BLACK, snr_db=GRID, progress=True)
+    assert set(run.curves.attack) == {"clean", *BLACK}
+    assert "square-attack" in capsys.readouterr().err
+
+
 def test_a_loss_gradient_alone_serves_losses_of_one_label():
     weights = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 

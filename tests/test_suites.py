@@ -70,6 +70,7 @@ def test_own_suite_from_a_file(tmp_path):
         ('attacks = ["pgd:step_size=3"]\n', "attacks.0: .*no parameter 'step_size'; did you mean 'step"),
         ('snr = "0:50:5"\nattacks = ["pgd"]\n', "no key is called 'snr'; did you mean 'snr_db'"),
         ('what = 1\nattacks = ["pgd"]\n', "no key is called 'what'"),
+        ('attack = ["pgd"]\n', "no key is called 'attack'; did you mean 'attacks'"),
         ('samples = true\nattacks = ["pgd"]\n', "samples = True, expected a whole number"),
         ('samples = 0\nattacks = ["pgd"]\n', "at least 1"),
         ('samples = 1.5\nattacks = ["pgd"]\n', "samples = 1.5, expected"),

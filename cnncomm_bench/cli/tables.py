@@ -75,7 +75,7 @@ def estimated(request: Request) -> str:
             f"passes  about {forecast.forward_passes:,.0f} forward, {forecast.backward_passes:,.0f} backward",
             f"time    about {_duration(forecast.seconds)}{among}",
             f"memory  about {forecast.memory_bytes / 2**30:.1f} GiB, disk about {forecast.disk_bytes / 1e6:,.0f} MB",
-            f"        measured on {forecast.images} images a noise, and on a short pgd of 3 steps for adversaries",
+            f"        measured on {forecast.images} images a noise, and on a short attack for adversaries",
         )
     )
 

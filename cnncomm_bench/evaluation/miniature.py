@@ -24,7 +24,8 @@ from .sequential import Design
 from .worker import Done, Job, Worker
 
 SHORT = parse("pgd:steps=3")
-"""The short attack."""
+SHORT_BLIND = parse("square-attack:queries=3")
+"""The short attack; and the one of suites that use no gradient, since a model may have none."""
 
 _POINTS = 8  # SNRs of a pilot, about
 _SECONDS = 0.5  # that a measurement may take, where a few images allow it
@@ -89,6 +90,8 @@ class Miniature:
 
     def __init__(self, worker: Worker, info: RunInfo, *, piloted: bool) -> None:
         self._worker, self._info, self._piloted = worker, info, piloted
+        gradient = any(entry.adversary and entry.uses_gradient for entry in info.suite.attacks)
+        self._short = SHORT if gradient else SHORT_BLIND
         self.resistance = cache(self._resistance)
 
     @property
@@ -100,7 +103,7 @@ class Miniature:
         """A plan with the grids that the run's pilot will lay, as far as these images show."""
         grids = []
         for entry in self._info.suite.attacks if isinstance(self._info.suite.snr_db, str) else ():
-            part, spec = (self.short, SHORT.spec) if entry.adversary else (self.noises, entry.spec)
+            part, spec = (self.short, self._short.spec) if entry.adversary else (self.noises, entry.spec)
             laid = {grid.ruler: grid for grid in part.grids if grid.attack == spec}
             rulers = [] if entry.at_radius else rulers_of(self._info.suite.rulers, entry.attack)
             grids += [laid[ruler].model_copy(update={"attack": entry.spec}) for ruler in rulers]
@@ -144,9 +147,9 @@ class Miniature:
     @cached_property
     def short(self) -> Part:
         """The short attack, in place of the adversaries."""
-        entries = [Entry(spec=SHORT.spec, adversary=True, family=SHORT.family)]
+        entries = [Entry(spec=self._short.spec, adversary=True, family=self._short.family)]
         present = any(entry.adversary for entry in self._info.suite.attacks)
-        weight = int(SHORT.passes(self._info.data.classes).weight)
+        weight = int(self._short.passes(self._info.data.classes).weight)
         return self._run_all(entries if present else [], self._some(_LONGER * _SECONDS, weight, _FEWEST_ATTACKED))
 
     @property
@@ -158,12 +161,12 @@ class Miniature:
 
     def _results(self, cell: Cell) -> list[tuple[Cell, Done]]:
         """What stands for a cell's curve."""
-        name = (SHORT.spec, "realised") if cell.attack.needs_model else (cell.attack.spec, cell.ruler)
+        name = (self._short.spec, "realised") if cell.attack.needs_model else (cell.attack.spec, cell.ruler)
         return self._part(cell).rounds[cell.model, *name]
 
     def _resistance(self, model: int) -> Resistance:
         """What the short attack did to a model's images."""
-        results = self.short.rounds[model, SHORT.spec, "realised"]
+        results = self.short.rounds[model, self._short.spec, "realised"]
         grid = np.array([db for cell, _ in results for db in cell.snr_db])
         order = np.argsort(grid)
         still = np.concatenate([right_of(done) for _, done in results])[order]

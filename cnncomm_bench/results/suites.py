@@ -232,7 +232,9 @@ def build(what: str, /, **content: object) -> Suite:
         return Suite.model_validate(content, context={"find_attacks": True})
     except ValidationError as error:
         found = error.errors()
-        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a misspelt key, not its lack
+        first = next(
+            (one for one in found if one["type"] == "extra_forbidden"), found[0]
+        )  # a misspelt key, not its lack
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UsageError(f"{what}: no key is called {where!r}; {suggest(where, Suite.model_fields)}") from error
