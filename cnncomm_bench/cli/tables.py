@@ -45,7 +45,7 @@ def _grid(request: Request) -> str:
         return f"around each threshold, until it is known to +-{precision:g} dB"
     if isinstance(grid, str):
         return "auto: laid by a pilot on 64 images, in steps of 2.5 dB where a curve rises"
-    return f"{grid[0]:g} to {grid[-1]:g} dB in {len(grid)} steps"
+    return f"{grid[0]:g} dB" if len(grid) == 1 else f"{grid[0]:g} to {grid[-1]:g} dB, {len(grid)} values"
 
 
 def _samples(request: Request) -> str:
