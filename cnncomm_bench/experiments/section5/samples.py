@@ -223,7 +223,8 @@ def _gap(counts: Counts, trainings: list[Training], sizes: list[int]) -> Claim:
     bounded = effect.at >= whole
     evidence = (
         f"doublings of the data from standard training's accuracy on clean images to the same accuracy of robust "
-        f"training under {ATTACK} at {TRAINING_DB:g} dB, which is {mean['robust'][0, -1]:.3f} with {sizes[-1]} images"
+        f"training under {ATTACK} at {TRAINING_DB:g} dB, which is {mean['robust'][0, -1]:.3f} with {sizes[-1]} images, "
+        f"interval over {len(counts.images)} test images alone"
         + (f"; standard training has it with {sizes[0]} images already, so this is a lower bound" if bounded else "")
     )
     if bounded:
