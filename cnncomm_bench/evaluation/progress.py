@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from .._utils.files import shown
 from .cells import Cell
 
-_CALLER = 5
+_CALLER = 6
 """Frames from a report to who called `evaluate`, whose line a warning shows."""
 
 
