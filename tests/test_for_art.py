@@ -330,9 +330,15 @@ def test_wrong_specs(spec: str, says: str, model: nn.Module, photos: tuple) -> N
         disturb()
 
 
-def test_what_fails_inside_the_library_is_named(model: nn.Module, photos: tuple) -> None:
-    attack = parse("art.VirtualAdversarialMethod")
-    with pytest.raises(BenchError, match="VirtualAdversarialMethod failed"):
+def test_what_fails_inside_the_library_is_named(
+    model: nn.Module, photos: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(DeepFool, "generate", failing)
+    attack = parse("art.DeepFool")
+    with pytest.raises(BenchError, match="DeepFool failed: IndexError"):
         attack(torch.from_numpy(photos[0]), torch.from_numpy(photos[1]), snr_db=20, model=model)
 
 

@@ -119,8 +119,8 @@ class FromLibrary(Adversary):
                 )
         except ImportError as error:
             raise _missing(self.spec, error) from error
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{self.spec}: {error}") from error
+        except Exception as error:  # a constructor may refuse its parameters in any way
+            raise UsageError(f"{self.spec} cannot be made: {type(error).__name__}: {error}") from error
 
         def run(images: Tensor, labels: Tensor | None, size: Any) -> Tensor:
             try:
