@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..._utils.errors import BenchError, UsageError, suggest
+from ..._utils.files import one_line
 from ...snr import digests
 from ..attack import Norm, Passes
 from ..base import Adversary
@@ -120,7 +121,7 @@ class FromLibrary(Adversary):
         except ImportError as error:
             raise _missing(self.spec, error) from error
         except Exception as error:  # a constructor may refuse its parameters in any way
-            raise UsageError(f"{self.spec} cannot be made: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{self.spec}: {one_line(error)}") from error
 
         def run(images: Tensor, labels: Tensor | None, size: Any) -> Tensor:
             try:
