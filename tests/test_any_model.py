@@ -15,10 +15,12 @@ from cnncomm_bench.attacks import parse
 from cnncomm_bench.attacks.losses import log_odds, margin
 from cnncomm_bench.cli import main
 from cnncomm_bench.data import Images
+from cnncomm_bench.evaluation.models_and_data import open_models
 from cnncomm_bench.models.in_memory import opened
 from cnncomm_bench.models.library_model import Gradients, LibraryModel
 from cnncomm_bench.models.loading import open_model
 from cnncomm_bench.models.model import FixedBatch
+from cnncomm_bench.results import RunConfig
 
 ATTACKS = ["gaussian", "pgd:steps=2", "apgd-dlr:steps=2"]
 GRID = [15, 30]
@@ -706,3 +708,9 @@ def test_every_row_of_the_table_has_a_test():
         file, _, name = test.partition("::")
         kind = "class" if name[0] == "T" else "def"
         assert f"\n{kind} {name}" in (root / "tests" / file).read_text("utf-8")
+
+
+def test_an_architecture_that_no_model_takes_is_refused():
+    """The default models have their own: given once, it is that of files, and there is none."""
+    with pytest.raises(UsageError, match="has its own architecture"):
+        open_models(RunConfig(models=("bundled:standard", "bundled:adversarial"), arch="resnet18"), "cpu")

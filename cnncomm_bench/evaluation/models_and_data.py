@@ -61,7 +61,8 @@ def options_of(config: RunConfig, place: int) -> dict[str, Any]:
             )
         own = value[place] if each else value
         options[name] = None if isinstance(own, str) and own.lower() == _NONE else own
-    if not isinstance(config.arch, tuple) and count > 1 and is_name(config.models[place]):
+    named = [is_name(spec) for spec in config.models]
+    if not isinstance(config.arch, tuple) and named[place] and not all(named):
         options["arch"] = None
     return options
 
